@@ -1,0 +1,52 @@
+"""The commands, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from llama_cli import __version__
+from llama_cli.cli.embed import embed
+from llama_cli.cli.errors import report_failure
+from llama_cli.cli.inspect import inspect
+
+app = typer.Typer(
+    name="llama-cli",
+    help="Turn lines of text into a Parquet file of embeddings, with llama.cpp.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(embed)
+app.command()(inspect)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"llama-cli-embed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Turn lines of text into a Parquet file of embeddings, with llama.cpp."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Nothing but an exit code leaves here."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=words, prog_name="llama-cli", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, no traceback
+        return report_failure(error, words)
+    return code if isinstance(code, int) else 0

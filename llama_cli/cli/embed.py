@@ -1,0 +1,138 @@
+"""``llama-cli embed``: its options. The work is in `llama_cli.cli.run_embed`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llama_cli.cli.settings import EmbedSettings
+
+
+class PoolingOption(StrEnum):
+    """Values of ``--pooling``."""
+
+    auto = "auto"
+    mean = "mean"
+    cls = "cls"
+    last = "last"
+
+
+class OnLongOption(StrEnum):
+    """Values of ``--on-long``."""
+
+    cut = "cut"
+    error = "error"
+
+
+def embed(
+    input: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="Text file or pipe, one text a line.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Parquet file to write.", show_default="INPUT as .parquet"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            envvar="LLAMA_CLI_MODEL",
+            help="GGUF file, or a folder of them.",
+            show_default="built-in all-MiniLM-L6-v2",
+        ),
+    ] = None,
+    filename: Annotated[
+        str | None, typer.Option("--filename", help="Which file to use in a folder of models.")
+    ] = None,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            "--batch-size",
+            min=1,
+            max=1_000_000,
+            help="Texts buffered before they go to the writer. More takes more memory.",
+        ),
+    ] = 1024,
+    normalize: Annotated[
+        bool, typer.Option("--normalize/--no-normalize", help="Scale vectors to length 1 (L2).")
+    ] = True,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Tokens after which a text is cut.",
+            show_default="the model's trained context",
+        ),
+    ] = None,
+    on_long: Annotated[
+        OnLongOption,
+        typer.Option("--on-long", help="Cut texts that are too long, or stop with an error."),
+    ] = OnLongOption.cut,
+    pooling: Annotated[
+        PoolingOption,
+        typer.Option("--pooling", help="How token vectors become one; auto: as the model says."),
+    ] = PoolingOption.auto,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", min=1, max=1024, help="CPU threads in all.", show_default="usable cores"
+        ),
+    ] = None,
+    gpu_layers: Annotated[
+        int | None,
+        typer.Option(
+            "--gpu-layers",
+            min=-1,
+            help="Model layers on the GPU; -1: all.",
+            show_default="all where there is a GPU",
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, gpu, or a GPU's name such as CUDA0.")
+    ] = "auto",
+    line_numbers: Annotated[
+        bool, typer.Option("--line-numbers", help="Add a column with each text's line number.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output if it exists.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show llama.cpp's log, and tracebacks of errors.")
+    ] = False,
+) -> int:
+    """Embed each line of a text file and write the vectors to a Parquet file."""
+    # Here and not above: NumPy, Arrow and llama.cpp would make --help five times as slow.
+    from llama_cli.cli.run_embed import run_embed
+
+    return run_embed(
+        EmbedSettings(
+            input=input,
+            output=output,
+            model=model,
+            filename=filename,
+            batch_size=batch_size,
+            normalize=normalize,
+            max_length=max_length,
+            cut_long=on_long is OnLongOption.cut,
+            pooling=pooling.value,
+            threads=threads,
+            gpu_layers=gpu_layers,
+            device=device,
+            line_numbers=line_numbers,
+            overwrite=overwrite,
+            quiet=quiet,
+            as_json=as_json,
+            debug=debug,
+        )
+    )

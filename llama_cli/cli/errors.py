@@ -1,0 +1,58 @@
+"""Failures as one line on stderr and an exit code that scripts can trust.
+
+0 done; 1 the run failed; 2 bad usage or input; 3 the model cannot be used; 4 done, but some rows
+have no vector; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from llama_cli.cli.printable import printable
+from llama_cli.errors import LlamaCliError, ParquetError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_ROWS_WITHOUT_VECTOR = 4
+EXIT_INTERRUPTED = 130
+
+
+def report_failure(error: BaseException, words: Sequence[str]) -> int:
+    """Say what failed, as the given command line asked for it; returns the exit code."""
+    message, code = _describe(error)
+    if "--debug" in words:
+        traceback.print_exception(error)
+    if "--json" in words:
+        print(json.dumps({"error": message, "exit_code": code}))
+    print(f"llama-cli: error: {printable(message)}", file=sys.stderr)
+    return code
+
+
+def _describe(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, LlamaCliError):
+        return _with_path_and_hint(error), error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _usage_message(error), EXIT_USAGE
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; no output was written", EXIT_INTERRUPTED
+    if isinstance(error, MemoryError):
+        return "out of memory; try a smaller --batch-size or --max-length", EXIT_FAILED
+    kind = type(error).__name__
+    return f"unexpected {kind}: {error} (please report this; --debug shows more)", EXIT_FAILED
+
+
+def _with_path_and_hint(error: LlamaCliError) -> str:
+    message = str(error)
+    if isinstance(error, ParquetError) and error.path and str(error.path) not in message:
+        message = f"{error.path}: {message}"
+    return f"{message}; {error.hint}" if error.hint else message
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}; see llama-cli embed --help"

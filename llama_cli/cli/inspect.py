@@ -1,0 +1,18 @@
+"""``llama-cli inspect``: its options. The work is in `llama_cli.cli.run_inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Parquet file made by embed.")],
+    rows: Annotated[int, typer.Option("-n", "--rows", min=0, help="Rows to show.")] = 5,
+) -> int:
+    """Show how a file of embeddings was made, and its first rows."""
+    from llama_cli.cli.run_inspect import run_inspect
+
+    return run_inspect(file, rows)

@@ -1,0 +1,159 @@
+"""One llama.cpp context: token ids in, pooled vectors out."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llama_cli.engine.library import forget_errors, last_error, llama_cpp
+from llama_cli.engine.model import POOLING_CODES, Model, Pooling
+from llama_cli.errors import EngineError, ModelError
+from llama_cli.types import FloatMatrix
+
+TokenIds = npt.NDArray[np.int32]
+
+# Texts in one decode. It divides every context size used here: llama.cpp aborts the process
+# when a context's batch is not a multiple of its sequences.
+MAX_TEXTS = 64
+
+_FLASH_ATTENTION = (1, -1)  # on; where a model cannot, let llama.cpp choose
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """How contexts are made.
+
+    Attributes:
+        pooling: how a text's token vectors become one.
+        threads: CPU threads of one decode.
+        batch_tokens: tokens a new context has room for.
+    """
+
+    pooling: Pooling
+    threads: int
+    batch_tokens: int
+
+
+class Context:
+    """A context of one model. One thread at a time may use it; contexts share the weights."""
+
+    def __init__(self, model: Model, options: ContextOptions) -> None:
+        """Make the context.
+
+        Raises:
+            ModelError: the memory does not suffice, or the model cannot be used so.
+        """
+        self._model = model
+        self._options = options
+        self._handle: Any = None
+        self._capacity = 0
+        self._grow(options.batch_tokens)
+
+    def close(self) -> None:
+        """Free the context's memory."""
+        if self._handle is not None:
+            llama_cpp().llama_free(self._handle)
+            self._handle = None
+
+    def decode(self, texts: Sequence[TokenIds]) -> FloatMatrix:
+        """Vectors of up to `MAX_TEXTS` texts, as float32[len(texts), dimension], not normalised.
+
+        Raises:
+            EngineError: llama.cpp refused the batch.
+            ModelError: the memory for a longer text is not there.
+        """
+        total = sum(len(ids) for ids in texts)
+        if total > self._capacity:
+            self._grow(total)
+        lib = llama_cpp()
+        # A causal model's memory still holds the last batch; encoders have none.
+        if memory := lib.llama_get_memory(self._handle):
+            lib.llama_memory_clear(memory, False)
+        batch = _Batch(texts, total)
+        forget_errors()
+        # llama_decode, not llama_encode: the latter turns off causal attention where it belongs.
+        code = lib.llama_decode(self._handle, batch.struct)
+        if code != 0:
+            raise EngineError(f"llama.cpp could not decode a batch (code {code}): {last_error()}")
+        return self._read_vectors(len(texts))
+
+    def _read_vectors(self, count: int) -> FloatMatrix:
+        dimension = self._model.facts.dimension
+        vectors = np.empty((count, dimension), np.float32)
+        get = llama_cpp().llama_get_embeddings_seq
+        for row in range(count):
+            pointer = get(self._handle, row)
+            if not pointer:
+                raise EngineError("llama.cpp gave no vector for a text")
+            vectors[row] = np.ctypeslib.as_array(pointer, (dimension,))
+        return vectors
+
+    def _grow(self, tokens: int) -> None:
+        """Replace the context by one that has room for that many tokens.
+
+        Memory follows the longest text seen, not the model's limit, which may be 32,768 tokens
+        and several GB.
+        """
+        capacity = max(256, 1 << (tokens - 1).bit_length())
+        self.close()
+        forget_errors()
+        for flash_attention in _FLASH_ATTENTION:
+            params = self._params(capacity, flash_attention)
+            self._handle = llama_cpp().llama_init_from_model(self._model.handle, params)
+            if self._handle:
+                self._capacity = capacity
+                return
+        self._handle = None
+        raise ModelError(
+            f"no memory for a batch of {capacity} tokens, or the model cannot embed: "
+            f"{last_error() or 'llama.cpp gave no reason'}",
+            hint="try a smaller --max-length, or --device cpu",
+        )
+
+    def _params(self, capacity: int, flash_attention: int) -> Any:
+        params = llama_cpp().llama_context_default_params()
+        # One size for all three: an encoder aborts when a batch does not fit one micro-batch,
+        # and pooling is wrong when a text is spread over several.
+        params.n_ctx = params.n_batch = params.n_ubatch = capacity
+        params.n_seq_max = MAX_TEXTS
+        # Else the room of each text is the batch's divided by n_seq_max.
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self._options.threads
+        params.pooling_type = POOLING_CODES[self._options.pooling]
+        params.embeddings = True
+        params.flash_attn_type = flash_attention
+        params.no_perf = True
+        on_gpu = self._model.placement.on_gpu
+        params.offload_kqv = params.op_offload = on_gpu
+        return params
+
+
+class _Batch:
+    """A `llama_batch` laid over NumPy arrays, so that no token passes through Python alone."""
+
+    def __init__(self, texts: Sequence[TokenIds], total: int) -> None:
+        lib = llama_cpp()
+        lengths = [len(ids) for ids in texts]
+        ids = np.concatenate(texts)
+        positions = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
+        sequences = np.arange(len(texts), dtype=np.int32)
+        # Each token names its sequences through a pointer; all of a text share one target.
+        owners = np.repeat(sequences.ctypes.data + sequences.astype(np.uintp) * 4, lengths)
+        counts = np.ones(total, np.int32)
+        outputs = np.ones(total, np.int8)
+        self._keep_alive = (ids, positions, sequences, owners, counts, outputs)
+        int32 = ctypes.POINTER(ctypes.c_int32)
+        self.struct = lib.llama_batch(
+            n_tokens=total,
+            token=ids.ctypes.data_as(int32),
+            embd=None,
+            pos=positions.ctypes.data_as(int32),
+            n_seq_id=counts.ctypes.data_as(int32),
+            seq_id=owners.ctypes.data_as(ctypes.POINTER(int32)),
+            logits=outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )

@@ -1,0 +1,149 @@
+"""Which cores and GPUs a run uses."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llama_cli.engine.library import llama_cpp
+from llama_cli.errors import UsageError
+
+# `enum ggml_backend_dev_type` in ggml-backend.h: CPU, GPU, integrated GPU, accelerator.
+_GPU_TYPES = (1, 2)
+
+ALL_LAYERS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU that this build of llama.cpp can use."""
+
+    name: str
+    description: str
+    handle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the model goes.
+
+    Attributes:
+        devices: the GPUs to use; empty for CPU only.
+        gpu_layers: layers put on them; -1 for all.
+    """
+
+    devices: tuple[Device, ...]
+    gpu_layers: int
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any layer is computed on a GPU."""
+        return bool(self.devices) and self.gpu_layers != 0
+
+
+def list_gpus() -> list[Device]:
+    """The GPUs that this build of llama.cpp sees, in its own order."""
+    ggml = _ggml()
+    found = []
+    for index in range(ggml.ggml_backend_dev_count()):
+        handle = ggml.ggml_backend_dev_get(index)
+        if ggml.ggml_backend_dev_type(handle) in _GPU_TYPES:
+            name = ggml.ggml_backend_dev_name(handle).decode()
+            description = ggml.ggml_backend_dev_description(handle).decode()
+            found.append(Device(name, description, handle))
+    return found
+
+
+def _ggml() -> Any:
+    """The device functions of ggml, which the binding does not declare."""
+    library = llama_cpp()._lib
+    library.ggml_backend_dev_count.restype = ctypes.c_size_t
+    library.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    library.ggml_backend_dev_get.restype = ctypes.c_void_p
+    for name in ("name", "description"):
+        function = getattr(library, f"ggml_backend_dev_{name}")
+        function.argtypes = [ctypes.c_void_p]
+        function.restype = ctypes.c_char_p
+    library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    library.ggml_backend_dev_type.restype = ctypes.c_int
+    return library
+
+
+def place_model(device: str, gpu_layers: int | None) -> Placement:
+    """Resolve ``--device`` and ``--gpu-layers`` against what is there.
+
+    Args:
+        device: ``auto``, ``cpu``, ``gpu``, or the name of one GPU as llama.cpp gives it.
+        gpu_layers: layers on the GPU, -1 for all; None for all where there is one, else none.
+
+    Raises:
+        UsageError: a GPU was asked for and is not there.
+    """
+    wanted = device.lower()
+    if wanted == "cpu":
+        if gpu_layers:
+            raise UsageError("--gpu-layers needs a GPU, but --device is cpu")
+        return Placement((), 0)
+    gpus = list_gpus()
+    if wanted not in ("auto", "gpu"):
+        gpus = [gpu for gpu in gpus if gpu.name.lower() == wanted]
+    if not gpus and (wanted != "auto" or gpu_layers):
+        raise _no_such_gpu(wanted, gpu_layers)
+    if not gpus:
+        return Placement((), 0)
+    return Placement(tuple(gpus), ALL_LAYERS if gpu_layers is None else gpu_layers)
+
+
+def _no_such_gpu(wanted: str, gpu_layers: int | None) -> UsageError:
+    asked = f"--device {wanted}" if wanted != "auto" else f"--gpu-layers {gpu_layers}"
+    gpus = ", ".join(gpu.name for gpu in list_gpus())
+    if gpus:
+        return UsageError(f"{asked}: no such device; llama.cpp sees: cpu, {gpus}")
+    return UsageError(
+        f"{asked}: no GPU is available to this build of llama.cpp",
+        hint="leave the option out, or install a build for your GPU (see the README)",
+    )
+
+
+def usable_cores() -> int:
+    """Cores this process may use: its CPU affinity, and the quota of its control group."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, _cgroup_quota() or cores))
+
+
+def _cgroup_quota() -> int | None:
+    """Whole cores that the control groups grant, rounded up; None where there is no limit."""
+    limits = [_read_quota(folder) for folder in _cgroup_folders()]
+    return min((math.ceil(limit) for limit in limits if limit is not None), default=None)
+
+
+def _cgroup_folders() -> list[Path]:
+    """This process's control group and its parents (version 2), and the root of version 1."""
+    root = Path("/sys/fs/cgroup")
+    own = root
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
+        own = root / next(line[4:] for line in lines if line.startswith("0::/"))
+    nested = [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
+    return [*nested, root / "cpu"]
+
+
+def _read_quota(folder: Path) -> float | None:
+    """The CPU quota of one control group, in cores."""
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            words = " ".join((folder / name).read_text("ascii") for name in names).split()
+            quota, period = (float(word) for word in words)
+        except (OSError, ValueError):  # no such file, or "max": no limit
+            continue
+        if quota > 0 and period > 0:
+            return quota / period
+    return None

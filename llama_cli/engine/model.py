@@ -1,0 +1,158 @@
+"""A GGUF model in memory, and the facts in it that decide how texts are embedded."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from llama_cli.engine.devices import Placement
+from llama_cli.engine.library import forget_errors, last_error, llama_cpp
+from llama_cli.errors import ModelError
+
+Pooling = Literal["mean", "cls", "last"]
+PoolingChoice = Literal["auto", "mean", "cls", "last"]
+
+# `enum llama_pooling_type` in llama.h.
+_POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
+POOLING_CODES: dict[Pooling, int] = {"mean": 1, "cls": 2, "last": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a model file says of itself.
+
+    Attributes:
+        name: the model's own name, or the file's where it has none.
+        architecture: llama.cpp's name of it, such as ``bert``.
+        quantisation: the type of most weights, such as ``F16``.
+        dimension: width of the vectors.
+        context: the longest text the model was trained on, in tokens.
+        pooling: ``mean``, ``cls``, ``last``, ``rank``, ``none``, or None where it says nothing.
+        lowercase: whether a BERT vocabulary is lower-cased; None where it says nothing.
+        strip_accents: whether a BERT vocabulary drops accents; None where it says nothing.
+    """
+
+    name: str
+    architecture: str
+    quantisation: str
+    dimension: int
+    context: int
+    pooling: str | None
+    lowercase: bool | None
+    strip_accents: bool | None
+
+
+class Model:
+    """The weights and the vocabulary of one GGUF file. Contexts and threads may share it."""
+
+    def __init__(self, path: Path, placement: Placement) -> None:
+        """Load the file.
+
+        Raises:
+            ModelError: llama.cpp cannot load it, or it has no use for embedding.
+        """
+        self.path = path
+        self.placement = placement
+        self.handle = _load(path, placement)
+        try:
+            _check_kind(self.handle, path)
+            self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
+            self.facts = _read_facts(self.handle, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def meta(self, key: str) -> str | None:
+        """One metadata value of the file as text; None where it does not have the key."""
+        return _meta(self.handle, key)
+
+    def close(self) -> None:
+        """Free the weights. Contexts made from this model must be gone."""
+        if self.handle is not None:
+            llama_cpp().llama_model_free(self.handle)
+            self.handle = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _load(path: Path, placement: Placement) -> Any:
+    lib = llama_cpp()
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = placement.gpu_layers
+    # A list ending in NULL; an empty one keeps a GPU build off the GPU altogether.
+    handles = (ctypes.c_void_p * (len(placement.devices) + 1))(
+        *(device.handle for device in placement.devices)
+    )
+    params.devices = ctypes.cast(handles, ctypes.c_void_p)
+    forget_errors()
+    handle = lib.llama_model_load_from_file(str(path).encode(), params)
+    if not handle:
+        reason = last_error() or "llama.cpp gave no reason"
+        raise ModelError(f"{path}: cannot load the model: {reason}")
+    return handle
+
+
+def _check_kind(handle: Any, path: Path) -> None:
+    lib = llama_cpp()
+    if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
+        raise ModelError(f"{path}: encoder-decoder models cannot embed text here")
+    vocab = lib.llama_model_get_vocab(handle)
+    if lib.llama_vocab_type(vocab) == lib.LLAMA_VOCAB_TYPE_NONE:
+        raise ModelError(f"{path}: the file has no vocabulary, so it cannot read text")
+
+
+def _read_facts(handle: Any, path: Path) -> ModelFacts:
+    lib = llama_cpp()
+    architecture = _meta(handle, "general.architecture") or "unknown"
+    pooling = _meta(handle, f"{architecture}.pooling_type")
+    ftype = lib.llama_ftype_name(lib.llama_model_ftype(handle)) or b"unknown"
+    return ModelFacts(
+        name=_meta(handle, "general.name") or path.stem,
+        architecture=architecture,
+        quantisation=ftype.decode("utf-8", "replace"),
+        dimension=lib.llama_model_n_embd_out(handle),
+        context=lib.llama_model_n_ctx_train(handle),
+        pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
+        lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),
+        strip_accents=_flag(_meta(handle, "tokenizer.ggml.normalizer.strip_accents")),
+    )
+
+
+def _meta(handle: Any, key: str) -> str | None:
+    buffer = ctypes.create_string_buffer(1024)
+    length = llama_cpp().llama_model_meta_val_str(handle, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace") if length >= 0 else None
+
+
+def _flag(value: str | None) -> bool | None:
+    return None if value is None else value == "true"
+
+
+def resolve_pooling(facts: ModelFacts, choice: PoolingChoice) -> Pooling:
+    """The pooling to use: what the user chose, else what the file says.
+
+    Raises:
+        ModelError: the file says nothing usable and the user chose nothing.
+    """
+    if facts.pooling == "rank":
+        raise ModelError(f"{facts.name} is a reranker: it scores pairs of texts, it does not embed")
+    if choice != "auto":
+        return choice
+    if facts.pooling in ("mean", "cls", "last"):
+        return facts.pooling  # type: ignore[return-value]
+    raise ModelError(
+        f"{facts.name} does not say how to pool its token vectors",
+        hint="choose with --pooling mean, cls or last, as the model's own documentation says",
+    )

@@ -1,0 +1,146 @@
+"""The special tokens around each text.
+
+Models are trained with special tokens around the text, and those that pool on the last token
+depend on them entirely. Some GGUF files, early conversions of bge-m3 and Qwen3-Embedding among
+them, do not say that the tokens belong there, and llama.cpp then leaves them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from llama_cli.engine.library import llama_cpp
+from llama_cli.engine.model import Model
+from llama_cli.errors import ModelError, UsageError
+
+TokenIds = npt.NDArray[np.int32]
+
+_NO_TOKEN = -1
+
+# Encoders trained as `[CLS] text [SEP]` or `<s> text </s>`: BERT and its kin.
+_ENCODERS = frozenset(
+    [
+        "bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "eurobert",
+        "gemma-embedding",
+    ]
+)
+
+# Decoders whose embedding models close the text, and the text of the closing token where it is
+# not the vocabulary's end-of-sequence token: Qwen's embedding models close with the token that
+# separates documents, while their chat models' files name the end of a turn.
+_DECODERS = {
+    "llama": None,
+    "mistral3": None,
+    "qwen2": b"<|endoftext|>",
+    "qwen3": b"<|endoftext|>",
+    "gemma": None,
+    "gemma2": None,
+    "gemma3": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The special tokens before and after each text.
+
+    Attributes:
+        opening: int32[n] ids, may be empty.
+        closing: int32[n] ids, at least one.
+    """
+
+    opening: TokenIds
+    closing: TokenIds
+
+    def room(self, max_length: int) -> int:
+        """Tokens left for the text itself.
+
+        Raises:
+            UsageError: none are left.
+        """
+        room = max_length - len(self.opening) - len(self.closing)
+        if room < 1:
+            least = max_length - room + 1
+            raise UsageError(f"--max-length {max_length}: this model needs at least {least}")
+        return room
+
+    def around(self, content: list[int] | TokenIds) -> TokenIds:
+        """The content's ids with the special tokens around them, as int32[n]."""
+        middle = np.asarray(content, np.int32)
+        return np.concatenate((self.opening, middle, self.closing))
+
+
+class SpecialAdder(Protocol):
+    """The part of the native tokenizer that is needed here."""
+
+    def ids(self, text: bytes, *, add_special: bool) -> TokenIds:
+        """All token ids of a text."""
+        ...
+
+
+def complete_frame(model: Model, native: SpecialAdder) -> Frame:
+    """The special tokens llama.cpp puts around a text, completed where the file leaves them out.
+
+    Raises:
+        ModelError: there is no closing token, and it is not known what it should be.
+    """
+    frame = _native_frame(native)
+    architecture = model.facts.architecture
+    opening, closing = frame.opening, frame.closing
+    if not len(closing):
+        closing = _known_closing(model)
+    if not len(opening) and architecture in _ENCODERS:
+        opening = _ids(llama_cpp().llama_vocab_bos(model.vocab))
+    return Frame(opening, closing)
+
+
+def _native_frame(native: SpecialAdder) -> Frame:
+    """What llama.cpp adds, found by comparing a probe with and without special tokens."""
+    plain = native.ids(b"a", add_special=False)
+    framed = native.ids(b"a", add_special=True)
+    extra = len(framed) - len(plain)
+    for start in range(extra + 1):
+        if np.array_equal(framed[start : start + len(plain)], plain):
+            return Frame(framed[:start].copy(), framed[start + len(plain) :].copy())
+    raise ModelError("the model's special tokens change the tokens of the text itself")
+
+
+def _known_closing(model: Model) -> TokenIds:
+    lib: Any = llama_cpp()
+    architecture = model.facts.architecture
+    token = _NO_TOKEN
+    if architecture in _ENCODERS:
+        token = lib.llama_vocab_sep(model.vocab)
+    wanted = _DECODERS.get(architecture)
+    if wanted is not None:
+        token = _find_token(model, wanted)
+    if token == _NO_TOKEN and (architecture in _ENCODERS or architecture in _DECODERS):
+        token = lib.llama_vocab_eos(model.vocab)
+    if token == _NO_TOKEN:
+        raise ModelError(
+            f"{model.facts.name} does not close texts with a special token, and which one "
+            f"belongs there is not known for the architecture {architecture}",
+            hint="use a GGUF file that sets tokenizer.ggml.add_eos_token",
+        )
+    return _ids(token)
+
+
+def _find_token(model: Model, text: bytes) -> int:
+    """Id of the token with that text, searched from the end, where special tokens stand."""
+    lib: Any = llama_cpp()
+    ids = range(lib.llama_vocab_n_tokens(model.vocab) - 1, -1, -1)
+    return next((i for i in ids if lib.llama_vocab_get_text(model.vocab, i) == text), _NO_TOKEN)
+
+
+def _ids(token: int) -> TokenIds:
+    return np.array([] if token == _NO_TOKEN else [token], np.int32)

@@ -1,0 +1,117 @@
+"""Every error this package raises on purpose.
+
+    LlamaCliError                  exit 1: the run failed
+    ├── UsageError                 exit 2: an option, the input or the output was refused
+    │   ├── InputError             the input is missing, unreadable or not text
+    │   ├── OutputRefusedError     the output may not be written there
+    │   └── TextTooLongError       a text is over the limit and cutting was not allowed
+    ├── ModelError                 exit 3: the model cannot be used
+    ├── EngineError                exit 1: llama.cpp failed while embedding
+    └── ParquetError               exit 1: writing the output failed
+        ├── ArrowConversionError   "Arrow error: …"
+        ├── ParquetFormatError     "Parquet error: …"
+        ├── ParquetIOError         "IO error: …"
+        ├── SchemaMismatchError    "Schema mismatch: expected 384 dimensions, got 128"
+        └── OutputLockedError      another run is writing the same output
+
+Errors of llama.cpp, pyarrow and the operating system are translated at the edge where they
+arise and kept as ``__cause__``. Only ``llama_cli.cli`` turns an error into words on a terminal
+and an exit code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LlamaCliError(Exception):
+    """Base of every expected failure.
+
+    Attributes:
+        exit_code: what the command exits with.
+        hint: what the user can do about it, or None.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(LlamaCliError):
+    """An option, the input or the output was refused before any work was done."""
+
+    exit_code = 2
+
+
+class InputError(UsageError):
+    """The input is missing, unreadable or not lines of text."""
+
+
+class OutputRefusedError(UsageError):
+    """The output may not be written at that place."""
+
+
+class TextTooLongError(UsageError):
+    """A text has more tokens than allowed and cutting it was not allowed either."""
+
+
+class ModelError(LlamaCliError):
+    """The model file cannot be used: missing, damaged, unfit for embedding, or too large."""
+
+    exit_code = 3
+
+
+class EngineError(LlamaCliError):
+    """llama.cpp reported a failure while embedding."""
+
+
+class ParquetError(LlamaCliError):
+    """Writing the Parquet file failed.
+
+    Attributes:
+        path: the output concerned, or None where no file is involved (pure conversions).
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class ArrowConversionError(ParquetError):
+    """Results could not be turned into an Arrow batch."""
+
+    def __init__(self, detail: object, *, path: Path | None = None) -> None:
+        super().__init__(f"Arrow error: {detail}", path=path)
+
+
+class ParquetFormatError(ParquetError):
+    """The Parquet library refused to encode or finish the file."""
+
+    def __init__(self, detail: object, *, path: Path | None = None) -> None:
+        super().__init__(f"Parquet error: {detail}", path=path)
+
+
+class ParquetIOError(ParquetError):
+    """The operating system refused a write, sync or rename."""
+
+    def __init__(
+        self, detail: object, *, path: Path | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(f"IO error: {detail}", path=path, hint=hint)
+
+
+class SchemaMismatchError(ParquetError):
+    """An embedding does not have the dimension of the file."""
+
+    def __init__(self, expected: int, actual: int, *, path: Path | None = None) -> None:
+        super().__init__(
+            f"Schema mismatch: expected {expected} dimensions, got {actual}", path=path
+        )
+        self.expected = expected
+        self.actual = actual
+
+
+class OutputLockedError(ParquetError):
+    """Another process holds the lock on the same output."""

@@ -1,0 +1,94 @@
+"""One run's options, resolved and checked. Nothing after this sees the command line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from llama_cli.engine.devices import Placement
+from llama_cli.engine.embedder import EmbedderOptions
+from llama_cli.errors import InputError, OutputRefusedError, UsageError
+from llama_cli.models.resolve import ModelFile
+
+OnLong = Literal["cut", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedJob:
+    """Everything that decides what one run does.
+
+    Attributes:
+        input: the text file or pipe.
+        output: the Parquet file to make, links resolved.
+        model: the model file.
+        placement: the devices it runs on.
+        embedder: how texts become vectors.
+        batch_size: texts buffered before they go to the writer.
+        line_numbers: whether to add the column ``line``.
+        overwrite: whether an existing output may be replaced.
+    """
+
+    input: Path
+    output: Path
+    model: ModelFile
+    placement: Placement
+    embedder: EmbedderOptions
+    batch_size: int = 1024
+    line_numbers: bool = False
+    overwrite: bool = False
+
+
+def resolve_output(input_path: Path, output: Path | None, *, overwrite: bool) -> Path:
+    """The file to write, links resolved, refused early where it cannot be written.
+
+    Args:
+        input_path: the input, from which a missing output takes its name.
+        output: what the user named, or None.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        InputError: the input is not there.
+        OutputRefusedError: the output is a folder, a device, the input, or exists already.
+        UsageError: no output was named and the input has no name to go by.
+    """
+    _check_input(input_path)
+    if output is None:
+        if not input_path.is_file():
+            raise UsageError("a pipe has no name: say where the output goes with -o FILE")
+        output = input_path.with_suffix(".parquet")
+    target = Path(os.path.realpath(output))
+    if target.exists():
+        _check_existing(target, input_path, overwrite=overwrite)
+    _check_folder(target)
+    return target
+
+
+def _check_input(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a text file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: permission denied")
+
+
+def _check_existing(target: Path, input_path: Path, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise OutputRefusedError(f"{target}: is a folder", hint="name a file in it")
+    if not target.is_file():
+        raise OutputRefusedError(f"{target}: is not a regular file, so it cannot be replaced")
+    if target.samefile(input_path):
+        raise OutputRefusedError(f"{target}: the output is the input itself")
+    if not overwrite:
+        raise OutputRefusedError(f"{target}: exists already", hint="replace it with --overwrite")
+
+
+def _check_folder(target: Path) -> None:
+    """The nearest existing folder must take a new entry; missing ones below it are made."""
+    folder = next(parent for parent in target.parents if parent.exists())
+    if not folder.is_dir():
+        raise OutputRefusedError(f"{folder}: is not a folder, so {target.name} cannot go there")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputRefusedError(f"{folder}: cannot write in this folder")

@@ -1,0 +1,1 @@
+"""Which model file to use, and how to know it again."""

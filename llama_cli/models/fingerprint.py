@@ -1,0 +1,65 @@
+"""The sha256 of model files, remembered so that a large file is read once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's content, lower-case hex.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remembered_sha256(path: Path) -> str:
+    """Like `file_sha256`, but computed once for each path, size and modification time.
+
+    Raises:
+        OSError: the file cannot be read. A cache that cannot be used is no error.
+    """
+    status = path.stat()
+    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    cache = cache_folder() / "sha256.json"
+    known = _load(cache)
+    if key not in known:
+        known[key] = file_sha256(path)
+        _store(cache, known)
+    return known[key]
+
+
+def cache_folder() -> Path:
+    """Where this tool may keep what it can compute again."""
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "llama-cli"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "llama-cli"
+    return Path.home() / ".cache" / "llama-cli"
+
+
+def _load(cache: Path) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(cache.read_text("utf-8"))
+        if isinstance(known, dict):
+            return {str(key): str(value) for key, value in known.items()}
+    return {}
+
+
+def _store(cache: Path, known: dict[str, str]) -> None:
+    """Replace the cache in one step, so that runs side by side never read half of it."""
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=cache.parent, prefix=cache.name, delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(known, file)
+        Path(file.name).replace(cache)

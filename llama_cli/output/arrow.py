@@ -1,0 +1,92 @@
+"""Results to Arrow, without a Python object per float."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from llama_cli.errors import ArrowConversionError
+from llama_cli.output.columns import Columns, Results, to_columns
+from llama_cli.output.schema import output_schema
+from llama_cli.output.translate import translated_errors
+
+# Arrow's string type counts bytes in int32. Past that pyarrow would quietly hand out a chunked
+# array, which no record batch can hold.
+_MAX_TEXT_BYTES = 2**31 - 1
+
+
+def convert_to_arrow_batch(
+    results: Results, embedding_dim: int, *, line_numbers: bool = False
+) -> pa.RecordBatch:
+    """Turn results into one Arrow record batch.
+
+    A C-contiguous float32 matrix is wrapped, not copied: do not change it while the record
+    batch lives.
+
+    Args:
+        results: rows, or columns with float32[n, embedding_dim]; may be empty.
+        embedding_dim: floats per vector.
+        line_numbers: add the column ``line``.
+
+    Returns:
+        n rows with the schema of ``output_schema``; a row without a vector has a null there.
+
+    Raises:
+        SchemaMismatchError: a vector does not have ``embedding_dim`` floats.
+        ArrowConversionError: anything else does not fit its column, or the texts together are
+            2 GiB or more.
+    """
+    columns = to_columns(results, embedding_dim, line_numbers=line_numbers)
+    return columns_to_arrow(columns, output_schema(embedding_dim, line_numbers=line_numbers))
+
+
+def columns_to_arrow(columns: Columns, schema: pa.Schema, *, first_row: int = 0) -> pa.RecordBatch:
+    """Wrap columns checked by ``to_columns``; ``first_row`` is their place, for messages."""
+    with translated_errors(None, otherwise=ArrowConversionError):
+        arrays = [
+            _text_array(columns.texts, first_row),
+            pa.array(columns.text_hashes, pa.string()),
+            _embedding_array(columns, schema.field("embedding").type),
+            pa.array(columns.sequence_lengths),
+            pa.array(columns.processing_times_ms),
+        ]
+        if columns.lines is not None:
+            arrays.append(pa.array(columns.lines))
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _text_array(texts: Sequence[bytes], first_row: int) -> pa.StringArray:
+    total = sum(map(len, texts))
+    if total > _MAX_TEXT_BYTES:
+        raise ArrowConversionError(f"{total} bytes of text do not fit one batch (2 GiB)")
+    try:
+        if len(texts) == 1:
+            return _wrap_text(texts[0])
+        return pa.array(texts, pa.string())  # refuses bytes that are not UTF-8
+    except pa.ArrowInvalid as error:
+        raise ArrowConversionError(_find_invalid(texts, first_row) or error) from error
+
+
+def _wrap_text(text: bytes) -> pa.StringArray:
+    """Wrap one text without copying it; a line may be 64 MiB."""
+    offsets = np.array([0, len(text)], np.int32)
+    array = pa.StringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(text))
+    array.validate(full=True)
+    return array
+
+
+def _find_invalid(texts: Sequence[bytes], first_row: int) -> str | None:
+    for row, text in enumerate(texts, first_row):
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            return f"row {row}: text is not UTF-8 at byte {error.start} ({error.reason})"
+    return None
+
+
+def _embedding_array(columns: Columns, list_type: pa.DataType) -> pa.FixedSizeListArray:
+    values = pa.array(np.ascontiguousarray(columns.embeddings).reshape(-1))
+    absent = None if columns.valid is None else pa.array(~columns.valid)
+    return pa.FixedSizeListArray.from_arrays(values, type=list_type, mask=absent)

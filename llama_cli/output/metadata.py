@@ -1,0 +1,145 @@
+"""What made a file: one footer key, holding versioned JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from llama_cli.errors import ParquetFormatError
+from llama_cli.output.translate import translated_errors
+
+METADATA_KEY = "llama_cli"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProvenance:
+    """The model that made the vectors.
+
+    Attributes:
+        name: as the model file or the user calls it.
+        sha256: of the model file, 64 hex digits.
+        architecture: as the model file says, for instance ``bert``.
+        quantisation: type of the weights, for instance ``F16``.
+        dimension: floats per vector.
+    """
+
+    name: str
+    sha256: str
+    architecture: str
+    quantisation: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputProvenance:
+    """The text that went in.
+
+    Attributes:
+        name: without its folder.
+        bytes: size, as read.
+        xxh3_128: of all its bytes, 32 hex digits.
+    """
+
+    name: str
+    bytes: int
+    xxh3_128: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything needed to tell where a file's vectors come from.
+
+    Attributes:
+        tool_version: version of this package.
+        llama_cpp_version: version of the llama.cpp binding.
+        model: the model.
+        pooling: ``mean``, ``cls`` or ``last``.
+        normalized: whether the vectors have length 1.
+        max_length: tokens after which texts were cut.
+        input: the input.
+        rows: texts in the file.
+        skipped: blank lines left out.
+        cut: texts longer than ``max_length``.
+        repaired: texts with bytes that were not UTF-8.
+        without_vector: rows whose vector is null.
+        tokens: fed to the model, in all.
+        started_at: when the run began; a time without zone is taken as local.
+        finished_at: when its last row was written.
+    """
+
+    tool_version: str
+    llama_cpp_version: str
+    model: ModelProvenance
+    pooling: str
+    normalized: bool
+    max_length: int
+    input: InputProvenance
+    rows: int
+    skipped: int
+    cut: int
+    repaired: int
+    without_vector: int
+    tokens: int
+    started_at: datetime
+    finished_at: datetime
+
+    def to_json(self) -> str:
+        """Write as JSON, with ``format_version`` first and times in ISO 8601, UTC."""
+        values = {"format_version": FORMAT_VERSION} | asdict(self)
+        for name in ("started_at", "finished_at"):
+            values[name] = values[name].astimezone(UTC).isoformat()
+        # ASCII only: a file name may hold bytes that are not UTF-8.
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Provenance:
+        """Read what ``to_json`` wrote; unknown keys are ignored.
+
+        Raises:
+            ValueError: not JSON, or of another format version.
+            KeyError: a value is missing.
+            TypeError: a value has the wrong type.
+        """
+        values = json.loads(text)
+        version = values["format_version"]
+        if version != FORMAT_VERSION:
+            raise ValueError(f"format version {version} is not known here, only {FORMAT_VERSION}")
+        known = _known(cls, values)
+        known["model"] = ModelProvenance(**_known(ModelProvenance, values["model"]))
+        known["input"] = InputProvenance(**_known(InputProvenance, values["input"]))
+        for name in ("started_at", "finished_at"):
+            known[name] = datetime.fromisoformat(values[name])
+        return cls(**known)
+
+
+def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
+    """Read a Parquet file's provenance.
+
+    Returns:
+        The provenance, or None where the file has no such key: another tool made it.
+
+    Raises:
+        ParquetIOError: the file cannot be read.
+        ParquetFormatError: it is not Parquet, or its provenance cannot be understood.
+    """
+    with translated_errors(Path(path)):
+        key_values = pq.read_metadata(path).metadata or {}
+    text = key_values.get(METADATA_KEY.encode())
+    if text is None:
+        return None
+    try:
+        return Provenance.from_json(text)
+    except (KeyError, TypeError, ValueError) as error:
+        detail = f"the footer's {METADATA_KEY} cannot be read: {error!r}"
+        raise ParquetFormatError(detail, path=Path(path)) from error
+
+
+def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in kind.__dataclass_fields__}

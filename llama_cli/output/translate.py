@@ -1,0 +1,58 @@
+"""The one place where errors of pyarrow and the operating system become ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from llama_cli.errors import ArrowConversionError, ParquetFormatError, ParquetIOError
+
+# pyarrow raises Python's own exceptions too, for instance OverflowError for a negative number
+# in an unsigned column. ArrowIOError is OSError itself.
+_FOREIGN = (pa.ArrowException, ValueError, TypeError, OverflowError)
+
+_HINTS = {
+    errno.ENOSPC: "free some space on that disk, or write to another one",
+    errno.EDQUOT: "your disk quota is used up; free some space or write to another disk",
+    errno.EROFS: "that file system is read-only; write to another one",
+    errno.EFBIG: "the file reached the limit of its file system or of `ulimit -f`",
+    errno.EACCES: "choose a folder you may write to",
+    errno.EPERM: "choose a folder you may write to",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+}
+
+
+@contextmanager
+def translated_errors(
+    path: Path | None,
+    otherwise: type[ArrowConversionError | ParquetFormatError] = ParquetFormatError,
+) -> Iterator[None]:
+    """Turn foreign errors raised inside into ours, the original kept as ``__cause__``.
+
+    Args:
+        path: output the errors will name in their ``path``.
+        otherwise: error for everything that is not the operating system's.
+
+    Raises:
+        ParquetIOError: for every ``OSError``.
+        ArrowConversionError: or ParquetFormatError, as ``otherwise`` says, for the rest.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise io_error(error, path) from error
+    except _FOREIGN as error:
+        raise otherwise(error, path=path) from error
+
+
+def io_error(error: OSError, path: Path | None) -> ParquetIOError:
+    """Say an operating system's error in its own words, with what can be done about it."""
+    # pyarrow puts a sentence of its own into strerror, so the number is looked up again.
+    detail = os.strerror(error.errno) if error.errno else error
+    return ParquetIOError(detail, path=path, hint=_HINTS.get(error.errno or 0))

@@ -1,0 +1,252 @@
+"""The writer: rows in, a finished Parquet file out, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow.parquet as pq
+
+from llama_cli.errors import ParquetError
+from llama_cli.output.arrow import columns_to_arrow
+from llama_cli.output.buffer import MAX_TEXT_BYTES, RowBuffer
+from llama_cli.output.columns import Results, to_columns
+from llama_cli.output.partial import PartialFile
+from llama_cli.output.row_groups import RowGroupWriter
+from llama_cli.output.schema import output_schema
+from llama_cli.output.translate import translated_errors
+from llama_cli.types import WriteProgress
+
+ROW_GROUP_BYTES = 64 * 2**20
+_MAX_ROW_GROUP_BYTES = 2**30
+
+
+class ParquetWriter:
+    """Writes embedding results to one Parquet file.
+
+    Nothing appears under the output's name, and an older file there stays as it is, until
+    ``close`` succeeds. As a context manager the writer closes when the block ends and discards
+    everything when the block raises, ``KeyboardInterrupt`` included::
+
+        with ParquetWriter("out.parquet", embedding_dim=384) as writer:
+            writer.write_batch(results)
+
+    Memory is bounded by ``batch_size`` rows and ``row_group_bytes``, whatever is written. After
+    an error in any method the writer can only be aborted. Not safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        output_path: str | os.PathLike[str],
+        embedding_dim: int,
+        batch_size: int = 1024,
+        *,
+        on_progress: Callable[[WriteProgress], object] | None = None,
+        line_numbers: bool = False,
+        row_group_bytes: int = ROW_GROUP_BYTES,
+        overwrite: bool = True,
+    ) -> None:
+        """Lock the output and start a partial file beside it.
+
+        Args:
+            output_path: the file to write; missing folders are made, links followed.
+            embedding_dim: floats per vector.
+            batch_size: rows buffered before they are converted to Arrow.
+            on_progress: called at every ``write_batch``, ``flush`` and ``close``.
+            line_numbers: write the column ``line``; every result then needs its line.
+            row_group_bytes: raw bytes after which a row group is written, up to 1 GiB; only
+                long texts make one larger.
+            overwrite: replace an existing file; otherwise it is refused, now and at ``close``.
+
+        Raises:
+            ValueError: a number is out of range.
+            OutputRefusedError: the output is not a regular file, or exists and may not be
+                replaced.
+            OutputLockedError: another writer is at work on the same output.
+            ParquetIOError: the operating system refused.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if not 1 <= row_group_bytes <= _MAX_ROW_GROUP_BYTES:
+            raise ValueError(f"row_group_bytes must be 1 to 2**30, got {row_group_bytes}")
+        self._schema = output_schema(embedding_dim, line_numbers=line_numbers)
+        self._path = Path(output_path)
+        self._dim = embedding_dim
+        self._line_numbers = line_numbers
+        self._on_progress = on_progress
+        self._key_values: dict[str, str] = {}
+        self._rows_accepted = 0
+        self._failure: BaseException | None = None
+        self._metadata: pq.FileMetaData | None = None
+        self._aborted = False
+        self._buffer = self._make_buffer(batch_size, row_group_bytes)
+        self._partial = PartialFile(self._path, overwrite=overwrite)
+        self._groups = self._start(row_group_bytes)
+
+    @property
+    def rows_accepted(self) -> int:
+        """Rows handed to the writer."""
+        return self._rows_accepted
+
+    @property
+    def rows_written(self) -> int:
+        """Rows in finished row groups."""
+        return self._groups.rows_written
+
+    @property
+    def bytes_written(self) -> int:
+        """Size of the file so far, in bytes."""
+        return self._groups.bytes_written
+
+    def write_batch(self, results: Results) -> None:
+        """Take any number of results, in the order in which they are to stand in the file.
+
+        Everything is copied, so arrays may be used again at once.
+
+        Args:
+            results: rows, or columns with float32[n, embedding_dim].
+
+        Raises:
+            SchemaMismatchError: a vector has another width; no row of the batch was taken.
+            ArrowConversionError: a value does not fit its column. Bytes that are not UTF-8 are
+                noticed when the buffer is converted, all else at once.
+            ParquetIOError: the operating system refused a write.
+            ParquetError: the writer is closed, or broken by an earlier error.
+        """
+        with self._operation():
+            first_row = self._rows_accepted
+            columns = to_columns(
+                results, self._dim, line_numbers=self._line_numbers, first_row=first_row
+            )
+            start = 0
+            while start < len(columns):
+                taken = self._buffer.add(columns, start)
+                start += taken
+                self._rows_accepted += taken
+                if self._buffer.full or start < len(columns):
+                    self._convert_buffer()
+            self._report()
+
+    def flush(self) -> None:
+        """Write everything taken so far, as a row group of its own.
+
+        Only needed to bound what waits in memory: the file is readable after ``close`` alone.
+
+        Raises:
+            ParquetError: as for ``write_batch``.
+        """
+        with self._operation():
+            self._convert_buffer()
+            with translated_errors(self._path):
+                self._groups.write_row_group()
+            self._report()
+
+    def add_metadata(self, key: str, value: str) -> None:
+        """Put a key and its value into the file's footer; the last value of a key counts.
+
+        Raises:
+            ValueError: the key is Arrow's own, or the text cannot be encoded as UTF-8.
+            ParquetError: the writer is closed, or broken by an earlier error.
+        """
+        self._check_usable()
+        if key.startswith("ARROW:"):
+            raise ValueError(f"{key} is reserved for Arrow")
+        (key + value).encode()
+        self._key_values[key] = value
+
+    def close(self) -> pq.FileMetaData:
+        """Finish the file and give it its name. Closing again returns the same metadata.
+
+        Returns:
+            The footer: rows, row groups, key-value metadata.
+
+        Raises:
+            OutputRefusedError: something that may not be replaced has appeared at the output.
+            ParquetError: the file could not be finished; it is removed. Where only the last
+                rename failed the finished file is kept and the hint says where.
+        """
+        if self._metadata is not None:
+            return self._metadata
+        try:
+            with self._operation():
+                self._convert_buffer()
+                with translated_errors(self._path):
+                    metadata = self._groups.finish(self._key_values)
+                self._partial.commit()
+                self._metadata = metadata
+        except BaseException:
+            self.abort()
+            raise
+        self._report()
+        return self._metadata
+
+    def abort(self) -> None:
+        """Discard everything; nothing happens after ``close``. Never raises."""
+        if self._metadata is None and not self._aborted:
+            self._aborted = True
+            self._buffer.clear()
+            self._groups.discard()
+            self._partial.discard()
+
+    def __enter__(self) -> ParquetWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.abort()
+        elif not self._aborted:
+            self.close()
+
+    def _start(self, row_group_bytes: int) -> RowGroupWriter:
+        try:
+            with translated_errors(self._path):
+                return RowGroupWriter(self._partial.open_sink(), self._schema, row_group_bytes)
+        except BaseException:
+            self._partial.discard()
+            raise
+
+    def _make_buffer(self, batch_size: int, row_group_bytes: int) -> RowBuffer:
+        """Size the buffer so that what it holds never makes a row group far too large."""
+        fixed = 4 * self._dim + 52  # bytes of a row in Arrow, its text aside
+        rows = max(1, row_group_bytes // fixed)
+        return RowBuffer(min(batch_size, rows), self._dim, min(MAX_TEXT_BYTES, row_group_bytes))
+
+    def _convert_buffer(self) -> None:
+        if len(self._buffer):
+            first_row = self._rows_accepted - len(self._buffer)
+            batch = columns_to_arrow(self._buffer.take(), self._schema, first_row=first_row)
+            with translated_errors(self._path):
+                self._groups.append(batch)
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            progress = WriteProgress(self.rows_accepted, self.rows_written, self.bytes_written)
+            self._on_progress(progress)
+
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        """Let the first error break the writer, and give it the path if it has none."""
+        self._check_usable()
+        try:
+            yield
+        except BaseException as error:
+            self._failure = error
+            if isinstance(error, ParquetError) and error.path is None:
+                error.path = self._path
+            raise
+
+    def _check_usable(self) -> None:
+        if self._failure is not None:
+            reason = str(self._failure) or type(self._failure).__name__
+            message = f"the writer cannot go on after an error: {reason}"
+            raise ParquetError(message, path=self._path) from self._failure
+        if self._metadata is not None or self._aborted:
+            raise ParquetError("the writer is closed", path=self._path)

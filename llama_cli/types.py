@@ -1,0 +1,134 @@
+"""The values that travel between the stages. This module knows no other of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatMatrix = npt.NDArray[np.float32]
+
+
+class TextRecord(NamedTuple):
+    """One text of the input.
+
+    Texts stay UTF-8 bytes all the way to Arrow: they are stored exactly as they were read, and
+    one emoji in a long line does not quadruple its memory as it would in a ``str``.
+    """
+
+    text: bytes
+    """Valid UTF-8, exactly as it is stored and hashed."""
+    line: int
+    """Line number in the input, from 1."""
+    end: int
+    """Position in the input just after the line, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorBatch:
+    """What the engine made of some consecutive texts.
+
+    Attributes:
+        records: the texts, in input order.
+        embeddings: float32[n, dimension]; a row without a vector is all zero.
+        valid: bool[n]; False where the model gave no finite vector.
+        sequence_lengths: uint32[n], tokens fed to the model, special tokens included.
+        processing_times_ms: uint64[n], each text's share of its batch's compute time.
+        cut: how many of the texts were shortened to the maximum length.
+    """
+
+    records: Sequence[TextRecord]
+    embeddings: FloatMatrix
+    valid: npt.NDArray[np.bool_]
+    sequence_lengths: npt.NDArray[np.uint32]
+    processing_times_ms: npt.NDArray[np.uint64]
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """One row of the output.
+
+    Attributes:
+        text: the text as stored.
+        text_hash: MD5 of the text's UTF-8 bytes, 32 lower-case hex digits.
+        embedding: float32[dimension], or None where the model gave no vector.
+        sequence_length: tokens fed to the model, special tokens included.
+        processing_time_ms: the text's share of its batch's compute time, in milliseconds.
+        line: line number in the input, from 1; only written to files that have that column.
+    """
+
+    text: str
+    text_hash: str
+    embedding: npt.NDArray[np.float32] | Sequence[float] | None
+    sequence_length: int
+    processing_time_ms: int
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingBatch:
+    """Rows of the output as columns, so that no vector becomes Python floats.
+
+    Attributes:
+        texts: n texts, all ``bytes`` of valid UTF-8 or all ``str``.
+        text_hashes: n MD5 digests, lower-case hex.
+        embeddings: float32[n, dimension].
+        sequence_lengths: uint32[n].
+        processing_times_ms: uint64[n].
+        valid: bool[n], False where the row has no vector; None where all rows have one.
+        lines: int64[n] line numbers, or None for files without that column.
+    """
+
+    texts: Sequence[bytes] | Sequence[str]
+    text_hashes: Sequence[str]
+    embeddings: FloatMatrix
+    sequence_lengths: npt.NDArray[np.uint32]
+    processing_times_ms: npt.NDArray[np.uint64]
+    valid: npt.NDArray[np.bool_] | None = None
+    lines: npt.NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+class WriteProgress(NamedTuple):
+    """How far a writer is; handed to its progress callback at every ``write_batch``."""
+
+    rows_accepted: int
+    """Rows handed to the writer."""
+    rows_written: int
+    """Rows in finished row groups of the file."""
+    bytes_written: int
+    """Size of the file so far, in bytes."""
+
+
+class RunProgress(NamedTuple):
+    """How far a run is; handed to its progress callback whenever the writer took rows."""
+
+    rows: int
+    """Rows the writer has accepted."""
+    tokens: int
+    """Tokens of those rows."""
+    bytes_read: int
+    """Position in the input after the last of those rows."""
+    bytes_total: int | None
+    """Size of the input, or None for a pipe."""
+    bytes_written: int
+    """Size of the output so far."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors, in order. The engine is one; tests may bring another."""
+
+    @property
+    def dimension(self) -> int:
+        """Width of each vector."""
+        ...
+
+    def embed(self, records: Iterable[TextRecord]) -> Iterator[VectorBatch]:
+        """Embed the records in order, in batches of the embedder's choosing."""
+        ...

@@ -1,0 +1,31 @@
+"""The default model against sentence-transformers; see tests/reference/README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llama_cli.engine.embedder import LlamaEmbedder
+from tests.conftest import cosines, embed_all
+
+REFERENCE = Path(__file__).parent.parent / "reference"
+
+
+@pytest.mark.parametrize("name", ["english", "multilingual", "long"])
+def test_vectors_and_token_counts_equal_the_reference(
+    default_embedder: LlamaEmbedder, name: str
+) -> None:
+    texts = (REFERENCE / f"{name}.txt").read_bytes().removesuffix(b"\n").split(b"\n")
+    with np.load(REFERENCE / "reference.npz") as reference:
+        vectors = reference[f"{name}_vectors"]
+        counts = reference[f"{name}_token_counts"]
+    assert len(texts) == len(vectors)
+
+    ours = embed_all(default_embedder, texts)
+
+    assert ours.lengths == counts.tolist()
+    assert cosines(ours.vectors, vectors).min() >= 0.9999
+    assert ours.cut == (44 if name == "long" else 0)
+    assert ours.valid.all()

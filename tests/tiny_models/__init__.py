@@ -1,0 +1,22 @@
+"""Writes tiny GGUF models with random weights, so that tests need no downloads.
+
+The vectors mean nothing, but the files are complete: llama.cpp loads them, tokenizes with their
+vocabulary and computes finite embeddings. The same arguments give the same bytes.
+"""
+
+from __future__ import annotations
+
+from .architectures import CLS, LAST, MEAN, write_bert, write_causal, write_t5
+from .gguf_files import rewrite
+from .vocabularies import COMMON_WORDS
+
+__all__ = [
+    "CLS",
+    "COMMON_WORDS",
+    "LAST",
+    "MEAN",
+    "rewrite",
+    "write_bert",
+    "write_causal",
+    "write_t5",
+]

@@ -1,0 +1,198 @@
+"""The tiny models: their metadata and the shapes of their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from .gguf_files import random_weights, write_model
+from .vocabularies import COMMON_WORDS, SPM_EOS, SPM_UNK, bert_metadata, spm_metadata
+
+MEAN, CLS, LAST = 1, 2, 3
+"""Values of ``pooling``."""
+
+
+def write_bert(
+    path: Path,
+    *,
+    dim: int = 32,
+    layers: int = 2,
+    heads: int = 2,
+    ff: int = 64,
+    n_ctx: int = 64,
+    pooling: int | None = MEAN,
+    lowercase: bool | None = True,
+    add_special: bool = True,
+    words: Sequence[str] = COMMON_WORDS,
+    seed: int = 1,
+) -> Path:
+    """Write an encoder with a WordPiece vocabulary; returns ``path``.
+
+    Args:
+        path: the file to write.
+        dim: width of the vectors; a multiple of ``heads``.
+        layers: number of layers.
+        heads: number of attention heads.
+        ff: width of the feed-forward part.
+        n_ctx: number of positions the model has learned.
+        pooling: ``MEAN``, ``CLS``, or None to leave the key out.
+        lowercase: whether the tokenizer folds case; None leaves the key out.
+        add_special: False leaves out the keys that ask for ``[CLS]`` and ``[SEP]`` and the id of
+            the end token, as early conversions did.
+        words: the whole words of the vocabulary.
+        seed: of the random weights.
+    """
+    metadata: dict[str, Any] = {
+        "bert.block_count": layers,
+        "bert.context_length": n_ctx,
+        "bert.embedding_length": dim,
+        "bert.feed_forward_length": ff,
+        "bert.attention.head_count": heads,
+        "bert.attention.layer_norm_epsilon": 1e-12,
+        "bert.attention.causal": False,
+        "bert.pooling_type": pooling,
+        **bert_metadata(words, lowercase=lowercase, add_special=add_special),
+    }
+    shapes = {
+        "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), dim),
+        "position_embd.weight": (n_ctx, dim),
+        "token_types.weight": (metadata["tokenizer.ggml.token_type_count"], dim),
+        **_with_bias("token_embd_norm", dim),
+    }
+    for block in (f"blk.{layer}" for layer in range(layers)):
+        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            shapes |= _with_bias(f"{block}.{part}", dim, dim)
+        shapes |= _with_bias(f"{block}.attn_output_norm", dim)
+        shapes |= _with_bias(f"{block}.ffn_up", ff, dim)
+        shapes |= _with_bias(f"{block}.ffn_down", dim, ff)
+        shapes |= _with_bias(f"{block}.layer_output_norm", dim)
+    return write_model(path, "bert", metadata, random_weights(shapes, seed))
+
+
+def write_causal(
+    path: Path,
+    *,
+    arch: Literal["llama", "qwen2", "qwen3"] = "llama",
+    dim: int = 32,
+    layers: int = 2,
+    heads: int = 2,
+    ff: int = 64,
+    n_ctx: int = 64,
+    pooling: int | None = LAST,
+    add_bos: bool | None = True,
+    add_eos: bool | None = True,
+    eos: bool = True,
+    words: Sequence[str] = COMMON_WORDS,
+    seed: int = 1,
+) -> Path:
+    """Write a decoder with a SentencePiece vocabulary; returns ``path``.
+
+    Args:
+        path: the file to write.
+        arch: the architecture; all get the same vocabulary.
+        dim: width of the vectors; a multiple of ``heads`` by an even number.
+        layers: number of layers.
+        heads: number of attention heads.
+        ff: width of the feed-forward part.
+        n_ctx: context length the model claims.
+        pooling: ``MEAN``, ``LAST``, or None to leave the key out, as models for chat do.
+        add_bos: whether texts start with ``<s>``; None leaves the key out.
+        add_eos: whether texts end with ``</s>``; None leaves the key out.
+        eos: False leaves out the id of the end token; llama.cpp then assumes the usual one.
+        words: the whole words of the vocabulary.
+        seed: of the random weights.
+    """
+    metadata: dict[str, Any] = {
+        f"{arch}.block_count": layers,
+        f"{arch}.context_length": n_ctx,
+        f"{arch}.embedding_length": dim,
+        f"{arch}.feed_forward_length": ff,
+        f"{arch}.attention.head_count": heads,
+        f"{arch}.attention.head_count_kv": heads,
+        f"{arch}.attention.layer_norm_rms_epsilon": 1e-6,
+        f"{arch}.rope.dimension_count": dim // heads,
+        f"{arch}.pooling_type": pooling,
+        **spm_metadata("llama", words),
+        "tokenizer.ggml.eos_token_id": SPM_EOS if eos else None,
+        "tokenizer.ggml.add_bos_token": add_bos,
+        "tokenizer.ggml.add_eos_token": add_eos,
+    }
+    shapes = {
+        "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), dim),
+        "output_norm.weight": (dim,),
+    }
+    for block in (f"blk.{layer}" for layer in range(layers)):
+        shapes |= {f"{block}.{norm}.weight": (dim,) for norm in ("attn_norm", "ffn_norm")}
+        for part in ("attn_q", "attn_k", "attn_v"):
+            shapes[f"{block}.{part}.weight"] = (dim, dim)
+            if arch == "qwen2":
+                shapes[f"{block}.{part}.bias"] = (dim,)
+        if arch == "qwen3":
+            shapes |= {f"{block}.attn_{x}_norm.weight": (dim // heads,) for x in "qk"}
+        shapes[f"{block}.attn_output.weight"] = (dim, dim)
+        shapes |= _feed_forward(block, dim, ff)
+    return write_model(path, arch, metadata, random_weights(shapes, seed))
+
+
+def write_t5(
+    path: Path,
+    *,
+    arch: Literal["t5", "t5encoder"] = "t5",
+    dim: int = 32,
+    layers: int = 2,
+    heads: int = 2,
+    ff: int = 64,
+    n_ctx: int = 64,
+    pooling: int | None = None,
+    words: Sequence[str] = COMMON_WORDS,
+    seed: int = 1,
+) -> Path:
+    """Write an encoder-decoder (``t5``) or its encoder alone (``t5encoder``); returns ``path``.
+
+    Beware of decoding the first kind: llama.cpp ends the process when its decoder runs before
+    its encoder. The other arguments are those of ``write_bert``.
+    """
+    buckets = 32
+    metadata: dict[str, Any] = {
+        f"{arch}.block_count": layers,
+        f"{arch}.context_length": n_ctx,
+        f"{arch}.embedding_length": dim,
+        f"{arch}.feed_forward_length": ff,
+        f"{arch}.attention.head_count": heads,
+        f"{arch}.attention.layer_norm_epsilon": 1e-6,
+        f"{arch}.attention.layer_norm_rms_epsilon": 1e-6,
+        f"{arch}.attention.relative_buckets_count": buckets,
+        f"{arch}.decoder_start_token_id": 0,
+        f"{arch}.pooling_type": pooling,
+        **spm_metadata("t5", words),
+        "tokenizer.ggml.padding_token_id": SPM_UNK,
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.ggml.add_eos_token": True,
+    }
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), dim)
+    }
+    for stack in ("enc",) if arch == "t5encoder" else ("enc", "dec"):
+        shapes[f"{stack}.output_norm.weight"] = (dim,)
+        for layer in range(layers):
+            block = f"{stack}.blk.{layer}"
+            for attention in ("attn",) if stack == "enc" else ("attn", "cross_attn"):
+                shapes[f"{block}.{attention}_norm.weight"] = (dim,)
+                shapes[f"{block}.{attention}_rel_b.weight"] = (buckets, heads)
+                shapes |= {f"{block}.{attention}_{x}.weight": (dim, dim) for x in "qkvo"}
+            shapes[f"{block}.ffn_norm.weight"] = (dim,)
+            shapes |= _feed_forward(block, dim, ff)
+    return write_model(path, arch, metadata, random_weights(shapes, seed))
+
+
+def _with_bias(name: str, *shape: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+def _feed_forward(block: str, dim: int, ff: int) -> dict[str, tuple[int, ...]]:
+    return {
+        f"{block}.ffn_gate.weight": (ff, dim),
+        f"{block}.ffn_up.weight": (ff, dim),
+        f"{block}.ffn_down.weight": (dim, ff),
+    }
