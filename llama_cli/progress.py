@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import time
 from typing import Protocol
 
@@ -147,5 +148,6 @@ def make_view(console: Console, *, quiet: bool) -> ProgressView:
     """The view that suits where stderr goes."""
     if quiet:
         return Silent()
-    on_terminal = console.is_terminal and not console.is_dumb_terminal
-    return Bar(console) if on_terminal else PlainLines(console)
+    # Not Rich's own idea of a terminal: FORCE_COLOR in a log would make it one.
+    on_terminal = console.file.isatty() and not console.is_dumb_terminal
+    return Bar(console) if on_terminal and "CI" not in os.environ else PlainLines(console)

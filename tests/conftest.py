@@ -56,7 +56,9 @@ def open_embedder(path: Path, **options: object) -> Iterator[LlamaEmbedder]:
         yield embedder
 
 
-def cosines(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def cosines(
+    left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
     a, b = left.astype(np.float64), right.astype(np.float64)
     return (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 

@@ -27,14 +27,20 @@ class OnLongOption(StrEnum):
     error = "error"
 
 
-def embed(
+def embed(  # noqa: PLR0917 - Typer passes all by name
     input: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Text file or pipe, one text a line.")
+        Path,
+        # Checked by ourselves, in words of our own.
+        typer.Argument(metavar="INPUT", readable=False, help="Text file or pipe, one text a line."),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Parquet file to write.", show_default="INPUT as .parquet"
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Parquet file to write.",
+            show_default="INPUT as .parquet",
         ),
     ] = None,
     model: Annotated[
@@ -42,18 +48,21 @@ def embed(
         typer.Option(
             "-m",
             "--model",
+            metavar="PATH",
             envvar="LLAMA_CLI_MODEL",
             help="GGUF file, or a folder of them.",
             show_default="built-in all-MiniLM-L6-v2",
         ),
     ] = None,
     filename: Annotated[
-        str | None, typer.Option("--filename", help="Which file to use in a folder of models.")
+        str | None,
+        typer.Option("--filename", metavar="NAME", help="Which file to use in a folder of models."),
     ] = None,
     batch_size: Annotated[
         int,
         typer.Option(
             "--batch-size",
+            metavar="N",
             min=1,
             max=1_000_000,
             help="Texts buffered before they go to the writer. More takes more memory.",
@@ -66,6 +75,7 @@ def embed(
         int | None,
         typer.Option(
             "--max-length",
+            metavar="N",
             min=1,
             help="Tokens after which a text is cut.",
             show_default="the model's trained context",
@@ -73,29 +83,46 @@ def embed(
     ] = None,
     on_long: Annotated[
         OnLongOption,
-        typer.Option("--on-long", help="Cut texts that are too long, or stop with an error."),
+        typer.Option(
+            "--on-long",
+            metavar="cut|error",
+            help="Cut texts that are too long, or stop with an error.",
+        ),
     ] = OnLongOption.cut,
     pooling: Annotated[
         PoolingOption,
-        typer.Option("--pooling", help="How token vectors become one; auto: as the model says."),
+        typer.Option(
+            "--pooling",
+            metavar="TYPE",
+            help="auto (what the model file says), mean, cls or last.",
+        ),
     ] = PoolingOption.auto,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", min=1, max=1024, help="CPU threads in all.", show_default="usable cores"
+            "--threads",
+            metavar="N",
+            min=1,
+            max=1024,
+            help="CPU threads in all.",
+            show_default="usable cores",
         ),
     ] = None,
     gpu_layers: Annotated[
         int | None,
         typer.Option(
             "--gpu-layers",
+            metavar="N",
             min=-1,
             help="Model layers on the GPU; -1: all.",
             show_default="all where there is a GPU",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", help="auto, cpu, gpu, or a GPU's name such as CUDA0.")
+        str,
+        typer.Option(
+            "--device", metavar="NAME", help="auto, cpu, gpu, or a GPU's name such as CUDA0."
+        ),
     ] = "auto",
     line_numbers: Annotated[
         bool, typer.Option("--line-numbers", help="Add a column with each text's line number.")

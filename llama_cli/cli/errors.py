@@ -55,4 +55,4 @@ def _with_path_and_hint(error: LlamaCliError) -> str:
 
 def _usage_message(error: typer.TyperException) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
-    return f"{message}; see llama-cli embed --help"
+    return f"{message}; see llama-cli --help"

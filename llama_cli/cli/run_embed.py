@@ -10,7 +10,7 @@ from rich.console import Console
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
 from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
-from llama_cli.cli.summary import as_json, as_text
+from llama_cli.cli.summary import as_json, as_text, count
 from llama_cli.engine.devices import place_model, usable_cores
 from llama_cli.engine.embedder import EmbedderOptions
 from llama_cli.engine.library import build_info
@@ -40,7 +40,8 @@ def run_embed(settings: EmbedSettings) -> int:
     if settings.as_json:
         print(as_json(summary))
     if summary.without_vector:
-        log.warning("%d rows have no vector: the model gave no finite one", summary.without_vector)
+        rows = count(summary.without_vector, "row")
+        log.warning("%s got no vector: the model's was not finite", rows)
         return EXIT_ROWS_WITHOUT_VECTOR
     return 0
 

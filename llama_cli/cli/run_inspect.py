@@ -7,16 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
 from llama_cli.cli.printable import printable
-from llama_cli.cli.summary import format_bytes
+from llama_cli.cli.summary import count, format_bytes
 from llama_cli.errors import InputError
 from llama_cli.output.metadata import Provenance, read_provenance
 
-_SHOWN_TEXT = 200
 _SHOWN_HASH = 8
+# Cells that the columns beside the text take, and the fewest left to the text.
+_OTHER_COLUMNS = 58
+_LEAST_TEXT = 16
 
 
 def run_inspect(path: Path, rows: int) -> int:
@@ -35,14 +39,15 @@ def run_inspect(path: Path, rows: int) -> int:
     with file:
         metadata = file.metadata
         console.print(
-            f"{metadata.num_rows:,} rows in {metadata.num_row_groups:,} row groups, "
+            f"{count(metadata.num_rows, 'row')} in "
+            f"{count(metadata.num_row_groups, 'row group')}, "
             f"{format_bytes(path.stat().st_size)}",
             soft_wrap=True,
         )
         made = read_provenance(path)
         if made is not None:
             console.print(printable(_describe(made)), soft_wrap=True)
-        console.print(_table(file, rows))
+        console.print(_table(file, rows, console.width))
     return 0
 
 
@@ -56,18 +61,22 @@ def _describe(made: Provenance) -> str:
     )
 
 
-def _table(file: pq.ParquetFile, rows: int) -> Table:
+def _table(file: pq.ParquetFile, rows: int, width: int) -> Table:
     """The first rows; a vector is shown by its type, never by its numbers."""
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     fields = list(file.schema_arrow)
     for field in fields:
-        number = pa.types.is_integer(field.type)
-        wide = field.name == "text"
+        # Long names in two lines leave the width to the texts.
         table.add_column(
-            printable(field.name), justify="right" if number else "left", ratio=1 if wide else None
+            printable(field.name).replace("_", "_\n", 1),
+            justify="right" if pa.types.is_integer(field.type) else "left",
+            no_wrap=True,
         )
     for row in _first_rows(file, rows):
-        table.add_row(*(_cell(field, row[field.name]) for field in fields))
+        cells = {field.name: _cell(field, row[field.name]) for field in fields}
+        if "text" in cells:
+            cells["text"] = _shorten(cells["text"], width - _OTHER_COLUMNS)
+        table.add_row(*cells.values())
     return table
 
 
@@ -88,4 +97,10 @@ def _cell(field: pa.Field, value: Any) -> str:
         return f"{len(value)} × {field.type.value_type}"
     if field.name == "text_hash":
         return printable(value[:_SHOWN_HASH]) + "…"
-    return printable(str(value)[:_SHOWN_TEXT])
+    return printable(value)
+
+
+def _shorten(text: str, width: int) -> str:
+    """The text's beginning, in as many cells of the terminal as there are left for it."""
+    room = max(width, _LEAST_TEXT)
+    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"

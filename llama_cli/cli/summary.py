@@ -12,7 +12,7 @@ from llama_cli.pipeline import RunSummary
 def as_text(summary: RunSummary) -> str:
     """A few lines; counts that are zero are left out."""
     lines = [
-        f"{_count(summary.rows, 'row')}, {_count(summary.tokens, 'token')} in "
+        f"{count(summary.rows, 'row')}, {count(summary.tokens, 'token')} in "
         f"{summary.seconds:.1f} s ({summary.rows / summary.seconds:,.0f} texts/s, "
         f"{summary.tokens / summary.seconds:,.0f} tokens/s)"
     ]
@@ -24,15 +24,16 @@ def as_text(summary: RunSummary) -> str:
 
 def _notes(summary: RunSummary) -> list[str]:
     notes = {
-        f"skipped {_count(summary.skipped, 'blank line')}": summary.skipped,
-        f"cut {_count(summary.cut, 'text')} at {summary.max_length} tokens": summary.cut,
-        f"repaired {_count(summary.repaired, 'line')} that was not UTF-8": summary.repaired,
-        f"{_count(summary.without_vector, 'row')} without a vector": summary.without_vector,
+        f"skipped {count(summary.skipped, 'blank line')}": summary.skipped,
+        f"cut {count(summary.cut, 'text')} at {summary.max_length} tokens": summary.cut,
+        f"repaired {count(summary.repaired, 'line')} that was not UTF-8": summary.repaired,
+        f"{count(summary.without_vector, 'row')} without a vector": summary.without_vector,
     }
-    return [note for note, count in notes.items() if count]
+    return [note for note, number in notes.items() if number]
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where that belongs."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

@@ -121,7 +121,7 @@ def _read_facts(handle: Any, path: Path) -> ModelFacts:
     return ModelFacts(
         name=_meta(handle, "general.name") or path.stem,
         architecture=architecture,
-        quantisation=ftype.decode("utf-8", "replace"),
+        quantisation=_plain_type(ftype.decode("utf-8", "replace")),
         dimension=lib.llama_model_n_embd_out(handle),
         context=lib.llama_model_n_ctx_train(handle),
         pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
@@ -134,6 +134,11 @@ def _meta(handle: Any, key: str) -> str | None:
     buffer = ctypes.create_string_buffer(1024)
     length = llama_cpp().llama_model_meta_val_str(handle, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace") if length >= 0 else None
+
+
+def _plain_type(ftype: str) -> str:
+    """llama.cpp's name of a file type, less its remarks: ``(guessed) all F32`` is ``F32``."""
+    return ftype.removeprefix("(guessed) ").removeprefix("all ")
 
 
 def _flag(value: str | None) -> bool | None:

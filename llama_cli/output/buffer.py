@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -9,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from llama_cli.output.columns import Columns
 
@@ -23,7 +23,7 @@ class _Rows:
     """Room for the columns of numbers. The system hands out memory as it is filled."""
 
     def __init__(self, capacity: int, dim: int) -> None:
-        memory = pa.allocate_buffer(4 * capacity * dim)
+        memory = mmap.mmap(-1, 4 * capacity * dim)
         self.embeddings = np.frombuffer(memory, np.float32).reshape(capacity, dim)
         self.sequence_lengths = np.empty(capacity, np.uint32)
         self.processing_times_ms = np.empty(capacity, np.uint64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -174,21 +175,21 @@ def _integers(
     name: str, values: Any, dtype: type[np.integer[Any]], rows: int, first_row: int
 ) -> npt.NDArray[Any]:
     """Values as the column's integer type; nothing is rounded, wrapped or guessed."""
-    array = np.asarray(values)
-    _check_count(name, array.size, rows)
-    if array.ndim == 1 and array.dtype == dtype:
-        return array
-    if array.size == 0:  # an empty list says nothing of its type
-        return np.empty(0, dtype)
+    _check_count(name, len(values), rows)
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == dtype:
+        return values
     limits = np.iinfo(dtype)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
+    try:
+        # NumPy alone would round 3.7 and turn a large number among small ones into a float.
+        numbers = list(map(operator.index, values))
+        return np.array(numbers, dtype)
+    except TypeError as error:
         wanted = f"whole numbers from {limits.min} to {limits.max}"
-        raise ArrowConversionError(f"{name} must be {wanted}, one a row")
-    outside = (array < limits.min) | (array > limits.max)
-    if outside.any():
-        row = int(outside.argmax())
-        raise ArrowConversionError(f"row {first_row + row}: {name} {array[row]} is out of range")
-    return array.astype(dtype)
+        raise ArrowConversionError(f"{name} must be {wanted}, one a row") from error
+    except OverflowError as error:
+        row = [limits.min <= number <= limits.max for number in numbers].index(False)
+        detail = f"row {first_row + row}: {name} {numbers[row]} is out of range"
+        raise ArrowConversionError(detail) from error
 
 
 def _check_count(name: str, count: int, rows: int) -> None:

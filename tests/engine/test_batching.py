@@ -23,9 +23,7 @@ def test_batch_equals_alone_with_the_default_model(default_embedder: LlamaEmbedd
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_causal"])
-def test_batch_equals_alone(
-    kind: str, pooling: str, request: pytest.FixtureRequest
-) -> None:
+def test_batch_equals_alone(kind: str, pooling: str, request: pytest.FixtureRequest) -> None:
     with open_embedder(request.getfixturevalue(kind), pooling=pooling) as embedder:
         together = embed_all(embedder, TEXTS)
         alone = np.concatenate([embed_all(embedder, [text]).vectors for text in TEXTS])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,9 +15,7 @@ def test_every_item_once_in_order_and_no_batch_over_its_limits(
     items: list[int], max_tokens: int, max_items: int
 ) -> None:
     numbered = list(enumerate(items))
-    batches = list(
-        pack(numbered, lambda item: item[1], max_tokens=max_tokens, max_items=max_items)
-    )
+    batches = list(pack(numbered, lambda item: item[1], max_tokens=max_tokens, max_items=max_items))
     assert [item for batch in batches for item in batch] == numbered
     for batch in batches:
         assert 1 <= len(batch) <= max_items
@@ -25,7 +25,7 @@ def test_every_item_once_in_order_and_no_batch_over_its_limits(
 @given(sizes)
 def test_batches_are_filled_before_a_new_one_starts(items: list[int]) -> None:
     batches = list(pack(items, lambda size: size, max_tokens=512, max_items=64))
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in itertools.pairwise(batches):
         assert len(batch) == 64 or sum(batch) + following[0] > 512
 
 

@@ -74,7 +74,7 @@ class TestClosingToken:
     def test_qwen_closes_with_its_document_separator(self, tmp_path: Path) -> None:
         write_causal(tmp_path / "plain.gguf", arch="qwen3", add_eos=None)
         fields = GGUFReader(tmp_path / "plain.gguf").fields
-        pieces = fields["tokenizer.ggml.tokens"].contents()[:-1] + ["<|endoftext|>"]
+        pieces = [*fields["tokenizer.ggml.tokens"].contents()[:-1], "<|endoftext|>"]
         path = tmp_path / "qwen.gguf"
         rewrite(tmp_path / "plain.gguf", path, changes={"tokenizer.ggml.tokens": pieces})
         assert tokens(path, "a b")[-1] == len(pieces) - 1
@@ -82,9 +82,7 @@ class TestClosingToken:
     def test_refused_where_it_is_not_known(self, tmp_path: Path) -> None:
         path = tmp_path / "open.gguf"
         write_t5(tmp_path / "closed.gguf", arch="t5encoder", pooling=1)
-        rewrite(
-            tmp_path / "closed.gguf", path, changes={"tokenizer.ggml.add_eos_token": False}
-        )
+        rewrite(tmp_path / "closed.gguf", path, changes={"tokenizer.ggml.add_eos_token": False})
         with pytest.raises(ModelError, match="not known for the architecture t5encoder") as caught:
             tokens(path, "a b")
         assert caught.value.exit_code == 3

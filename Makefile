@@ -1,0 +1,110 @@
+# Everything here works on a fresh machine that has Python 3.11 or newer, a C++ compiler and make.
+#
+#   PYTHON      which Python makes the environment (default: the newest of 3.13, 3.12, 3.11, python3)
+#   CXX         the C++ compiler, as CMake reads it
+#   CMAKE_ARGS  options for building llama.cpp, such as -DGGML_CUDA=on
+#   VENV        where the environment goes (default: .venv; no spaces)
+#   ARGS        more arguments for "make test" and "make bench"
+
+VENV = .venv
+BUILD = build
+EXAMPLE = village-notebook
+
+BIN = $(VENV)/bin
+# MAKEFLAGS is for this make alone, not for one that a build started by pip may run.
+PIP = MAKEFLAGS= $(BIN)/python -m pip --disable-pip-version-check
+# Files that say which dependencies are installed.
+INSTALLED = $(VENV)/.installed
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup demo test check smoke bench wheel build-default-model clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED)-dev ## make .venv with everything that developers need
+
+demo: $(INSTALLED)-run ## embed a real text file and show the first rows of the result
+	$(BIN)/llama-cli embed docs/examples/$(EXAMPLE).txt -o $(BUILD)/$(EXAMPLE).parquet --overwrite
+	$(BIN)/llama-cli inspect $(BUILD)/$(EXAMPLE).parquet
+
+test: $(INSTALLED)-test ## run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)-dev ## run the linter, the formatter's check and the type checker
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# The commands are taken from README.md, so that what people paste is what is run here.
+smoke: $(INSTALLED)-run ## run the smoke test that the README shows
+	@rm -rf $(BUILD)/smoke && mkdir -p $(BUILD)/smoke
+	@sed -n '/^<!-- smoke test -->$$/,/^```$$/p' README.md | sed '/^<!--/d; /^```/d' > $(BUILD)/smoke/test.sh
+	@test -s $(BUILD)/smoke/test.sh || { echo "README.md has no smoke test" >&2; exit 1; }
+	@PATH="$$(cd $(BIN) && pwd):$$PATH" && cd $(BUILD)/smoke && sh test.sh
+
+bench: $(INSTALLED)-run ## measure how fast the writer alone is
+	$(BIN)/python tests/benchmarks/bench_writer.py $(ARGS)
+
+wheel: $(INSTALLED)-run ## build the wheel into dist/
+	$(PIP) wheel -qq --no-deps -w dist .
+
+build-default-model: $(INSTALLED)-test ## rebuild the packaged model from its published weights
+	$(BIN)/python -m llama_cli.models.build_default
+
+clean: ## remove what these commands made, but not .venv
+	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find llama_cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- The environment ---------------------------------------------------------------------------
+
+# A name counts only if it runs: a pyenv shim of a version that is not active fails, and Debian's
+# python3 lacks ensurepip until python3-venv is installed.
+IS_USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHONS = $(if $(PYTHON),'$(PYTHON)',python3.13 python3.12 python3.11 python3)
+FIND_PYTHON = for python in $(PYTHONS); do \
+	"$$python" -c '$(IS_USABLE)' >/dev/null 2>&1 && echo "$$python" && break; done
+NO_PYTHON = $(if $(PYTHON),PYTHON=$(PYTHON) cannot be used,no usable Python found): install Python \
+	3.11 or newer with its venv module (python3-venv on Debian), or set PYTHON
+
+MY_CXX = $(if $(filter default,$(origin CXX)),,$(CXX))
+CXXES = $(if $(MY_CXX),'$(MY_CXX)',c++ g++ clang++)
+FIND_CXX = for cxx in $(CXXES); do \
+	echo '\#include <thread>' | $$cxx -x c++ -fsyntax-only - >/dev/null 2>&1 && echo "$$cxx" && break; done
+NO_CXX = $(if $(MY_CXX),CXX=$(MY_CXX) does not compile C++,no C++ compiler found): install g++ or \
+	clang, or set CXX
+
+# Both are looked for before anything is made. The environment is made anew when the Python that
+# it was made with is gone.
+$(BIN)/python:
+	@'$(or $(shell $(FIND_PYTHON)),$(error $(NO_PYTHON)))' -m venv --clear $(VENV)
+	@: $(or $(shell $(FIND_CXX)),$(error $(NO_CXX)))
+
+# More than the package itself: [test] for running the tests, [dev] for the checks as well.
+$(INSTALLED)-test: EXTRA = [test]
+$(INSTALLED)-dev: EXTRA = [dev]
+$(INSTALLED)-test: INCLUDED = $(INSTALLED)-run
+$(INSTALLED)-dev: INCLUDED = $(INSTALLED)-run $(INSTALLED)-test
+
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing llama-cli-embed$(EXTRA) into $(VENV)"
+	@ls -d $(VENV)/lib/python*/site-packages/llama_cpp >/dev/null 2>&1 || \
+		echo "The first time llama.cpp is compiled, which takes several minutes"
+	@$(PIP) install -qq -c constraints.txt -e '.$(EXTRA)'
+	@touch $(INCLUDED) $@
+
+# With CMAKE_ARGS llama.cpp is built apart, and again when they change: pip would otherwise take
+# any earlier build from its cache, and keep this one there for everybody else.
+ifneq ($(CMAKE_ARGS),)
+BUILT_WITH = $(VENV)/.cmake-args
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(BUILT_WITH)
+ifneq ($(CMAKE_ARGS),$(shell cat $(BUILT_WITH) 2>/dev/null))
+.PHONY: $(BUILT_WITH)
+endif
+$(BUILT_WITH): $(BIN)/python constraints.txt
+	@echo "Building llama.cpp with CMAKE_ARGS=$(CMAKE_ARGS), which takes several minutes"
+	@$(PIP) install -qq --no-cache-dir --force-reinstall -c constraints.txt --no-deps llama-cpp-python
+	@printf '%s\n' "$$CMAKE_ARGS" > $@
+endif

@@ -1,0 +1,66 @@
+"""Who may import whom; see docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "llama_cli"
+
+ALLOWED = {
+    "types": set(),
+    "errors": set(),
+    "engine": {"types", "errors"},
+    "output": {"types", "errors"},
+    "sources": {"types", "errors"},
+    "models": {"errors"},
+    "job": {"engine", "models", "errors"},
+    "pipeline": {"", "job", "engine", "sources", "output", "types"},
+    "progress": {"types"},
+    "cli": {"", "cli", "job", "pipeline", "progress", "engine", "models", "output", "errors"},
+    "__main__": {"cli"},
+    "__init__": {"errors", "types", "output"},
+}
+PRINTING = {"typer", "rich"}
+PRINTERS = {"cli", "progress"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.append(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    room = room_of(path)
+    for name in imports(path):
+        head, _, rest = name.partition(".")
+        if head == "llama_cli":
+            other = rest.partition(".")[0]
+            assert other == room or other in ALLOWED[room], f"{room} must not know {other}"
+        if head in PRINTING:
+            assert room in PRINTERS
+        if head == "llama_cpp":
+            assert room == "engine"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_stay_small(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 280
