@@ -21,7 +21,7 @@ class EmbedJob:
 
     Attributes:
         input: the text file or pipe.
-        output: the Parquet file to make, links resolved.
+        output: the Parquet file to make, as the user named it.
         model: the model file.
         placement: the devices it runs on.
         embedder: how texts become vectors.
@@ -41,7 +41,7 @@ class EmbedJob:
 
 
 def resolve_output(input_path: Path, output: Path | None, *, overwrite: bool) -> Path:
-    """The file to write, links resolved, refused early where it cannot be written.
+    """The file to write, refused early where it cannot be written.
 
     Args:
         input_path: the input, from which a missing output takes its name.
@@ -58,11 +58,10 @@ def resolve_output(input_path: Path, output: Path | None, *, overwrite: bool) ->
         if not input_path.is_file():
             raise UsageError("a pipe has no name: say where the output goes with -o FILE")
         output = input_path.with_suffix(".parquet")
-    target = Path(os.path.realpath(output))
-    if target.exists():
-        _check_existing(target, input_path, overwrite=overwrite)
-    _check_folder(target)
-    return target
+    if output.exists():
+        _check_existing(output, input_path, overwrite=overwrite)
+    _check_folder(Path(os.path.realpath(output)))
+    return output
 
 
 def _check_input(path: Path) -> None:
@@ -74,15 +73,15 @@ def _check_input(path: Path) -> None:
         raise InputError(f"{path}: permission denied")
 
 
-def _check_existing(target: Path, input_path: Path, *, overwrite: bool) -> None:
-    if target.is_dir():
-        raise OutputRefusedError(f"{target}: is a folder", hint="name a file in it")
-    if not target.is_file():
-        raise OutputRefusedError(f"{target}: is not a regular file, so it cannot be replaced")
-    if target.samefile(input_path):
-        raise OutputRefusedError(f"{target}: the output is the input itself")
+def _check_existing(output: Path, input_path: Path, *, overwrite: bool) -> None:
+    if output.is_dir():
+        raise OutputRefusedError(f"{output}: is a folder", hint="name a file in it")
+    if not output.is_file():
+        raise OutputRefusedError(f"{output}: is not a regular file, so it cannot be replaced")
+    if output.samefile(input_path):
+        raise OutputRefusedError(f"{output}: the output is the input itself")
     if not overwrite:
-        raise OutputRefusedError(f"{target}: exists already", hint="replace it with --overwrite")
+        raise OutputRefusedError(f"{output}: exists already", hint="replace it with --overwrite")
 
 
 def _check_folder(target: Path) -> None:

@@ -97,26 +97,27 @@ class PartialFile:
         A leftover is not used again, since it has the owner and the mode of that other run.
         """
         for _ in range(_ATTEMPTS):
-            with suppress(FileNotFoundError):  # it vanished between two looks
-                file, created = self._open()
-                if self._lock(file):
-                    if created:
-                        return file
-                    self.path.unlink()
-                file.close()
+            try:
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileExistsError:
+                self._remove_leftover()
+                continue
+            file = io.FileIO(fd, "r+")
+            if self._lock(file):
+                return file
+            file.close()
         raise self._locked()
 
-    def _open(self) -> tuple[io.FileIO, bool]:
-        """Open the file; the flag says whether it was created by that."""
-        with suppress(FileExistsError):
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            return io.FileIO(fd, "r+"), True
-        if not stat.S_ISREG(self.path.lstat().st_mode):
-            raise OutputRefusedError(
-                f"{self.path} is in the way and is not a regular file", hint="remove it"
-            )
-        fd = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-        return io.FileIO(fd, "r+"), False
+    def _remove_leftover(self) -> None:
+        with suppress(FileNotFoundError):  # its owner may finish while we look
+            if not stat.S_ISREG(self.path.lstat().st_mode):
+                raise OutputRefusedError(
+                    f"{self.path} is in the way and is not a regular file", hint="remove it"
+                )
+            fd = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with io.FileIO(fd, "r+") as file:
+                if self._lock(file):
+                    self.path.unlink()
 
     def _lock(self, file: io.FileIO) -> bool:
         """Lock the file; False where its holder renamed or removed it before we got the lock."""

@@ -24,6 +24,8 @@ _HINTS = {
     errno.EACCES: "choose a folder you may write to",
     errno.EPERM: "choose a folder you may write to",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOLCK: "that file system cannot lock files; write to another one",
+    errno.ENOTSUP: "that file system cannot lock files; write to another one",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
 }
 

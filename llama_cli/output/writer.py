@@ -35,7 +35,7 @@ class ParquetWriter:
             writer.write_batch(results)
 
     Memory is bounded by ``batch_size`` rows and ``row_group_bytes``, whatever is written. After
-    an error in any method the writer can only be aborted. Not safe to share between threads.
+    an error the writer can only be aborted. Messages count rows from 0. Not for several threads.
     """
 
     def __init__(
@@ -124,8 +124,8 @@ class ParquetWriter:
             start = 0
             while start < len(columns):
                 taken = self._buffer.add(columns, start)
-                start += taken
                 self._rows_accepted += taken
+                start += taken
                 if self._buffer.full or start < len(columns):
                     self._convert_buffer()
             self._report()
@@ -133,10 +133,7 @@ class ParquetWriter:
     def flush(self) -> None:
         """Write everything taken so far, as a row group of its own.
 
-        Only needed to bound what waits in memory: the file is readable after ``close`` alone.
-
-        Raises:
-            ParquetError: as for ``write_batch``.
+        Rarely needed: the file is readable after ``close`` only. Raises as ``write_batch`` does.
         """
         with self._operation():
             self._convert_buffer()
@@ -228,8 +225,8 @@ class ParquetWriter:
 
     def _report(self) -> None:
         if self._on_progress is not None:
-            progress = WriteProgress(self.rows_accepted, self.rows_written, self.bytes_written)
-            self._on_progress(progress)
+            now = WriteProgress(self.rows_accepted, self.rows_written, self.bytes_written)
+            self._on_progress(now)
 
     @contextmanager
     def _operation(self) -> Iterator[None]:

@@ -131,7 +131,7 @@ def test_any_layout_of_the_matrix() -> None:
 def test_numbers_of_other_integer_types() -> None:
     columns = dataclasses.replace(
         as_columns(make_results(3)),
-        sequence_lengths=np.array([1, 2, 3], np.int64),  # type: ignore[arg-type]
+        sequence_lengths=np.array([1, 2, 3], np.int64),
         processing_times_ms=[1, 2, 2**64 - 1],  # type: ignore[arg-type]
     )
     batch = convert_to_arrow_batch(columns, 8)

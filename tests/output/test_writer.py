@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import re
@@ -183,7 +184,7 @@ def test_a_closed_writer_says_so(
 ) -> None:
     writer = ParquetWriter(out, 8)
     end(writer)
-    with pytest.raises(ParquetError, match="^the writer is closed$") as caught:
+    with pytest.raises(ParquetError, match=r"^the writer is closed$") as caught:
         use(writer)
     assert caught.value.path == out
 
@@ -210,13 +211,12 @@ def test_after_an_error_the_writer_is_broken(
 
 
 def test_an_error_is_not_forgotten_by_the_end_of_the_block(out: Path) -> None:
-    with (
-        pytest.raises(ParquetError, match="the writer cannot go on after an error"),
-        ParquetWriter(out, 8) as writer,
-    ):
-        with pytest.raises(SchemaMismatchError):
+    def swallow_an_error() -> None:
+        with ParquetWriter(out, 8) as writer, contextlib.suppress(SchemaMismatchError):
             writer.write_batch(make_results(3, 9))
-        assert writer.rows_accepted == 0
+
+    with pytest.raises(ParquetError, match="the writer cannot go on after an error"):
+        swallow_an_error()
     assert list(out.parent.glob("out*")) == []
 
 
@@ -224,7 +224,9 @@ def test_a_wrong_row_is_noticed_at_once_and_none_of_its_batch_is_taken(out: Path
     writer = ParquetWriter(out, 8, batch_size=1)
     writer.write_batch(make_results(5))
     wrong = [*make_results(3), *make_results(1, 4)]
-    with pytest.raises(SchemaMismatchError, match="^Schema mismatch: expected 8 dimensions, got 4"):
+    with pytest.raises(
+        SchemaMismatchError, match=r"^Schema mismatch: expected 8 dimensions, got 4$"
+    ):
         writer.write_batch(wrong)
     assert writer.rows_accepted == 5
     writer.abort()
@@ -232,12 +234,11 @@ def test_a_wrong_row_is_noticed_at_once_and_none_of_its_batch_is_taken(out: Path
 
 def test_a_text_that_is_not_utf8_is_named_by_its_row_in_the_file(out: Path) -> None:
     columns = dataclasses.replace(as_columns(make_results(3)), texts=[b"a", b"\xff", b"c"])
-    with (
-        pytest.raises(ArrowConversionError, match="row 8: text is not UTF-8 at byte 0") as caught,
-        ParquetWriter(out, 8, batch_size=4) as writer,
-    ):
-        writer.write_batch(make_results(7))
+    writer = ParquetWriter(out, 8, batch_size=3)
+    writer.write_batch(make_results(7))
+    with pytest.raises(ArrowConversionError, match="row 8: text is not UTF-8 at byte 0") as caught:
         writer.write_batch(columns)
+    writer.abort()
     assert caught.value.path == out
     assert list(out.parent.glob("out*")) == []
 
