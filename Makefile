@@ -76,10 +76,14 @@ FIND_CXX = for cxx in $(CXXES); do \
 NO_CXX = $(if $(MY_CXX),CXX=$(MY_CXX) does not compile C++,no C++ compiler found): install g++ or \
 	clang, or set CXX
 
-# Both are looked for before anything is made. The environment is made anew when the Python that
-# it was made with is gone.
-$(BIN)/python:
-	@'$(or $(shell $(FIND_PYTHON)),$(error $(NO_PYTHON)))' -m venv --clear $(VENV)
+# The environment is made anew when its Python is gone, or when making it was cut short.
+ifneq ($(shell test -x $(BIN)/python && test -x $(BIN)/pip && echo whole),whole)
+.PHONY: $(VENV)/pyvenv.cfg
+endif
+
+# Both are looked for before anything is made; only what is an environment already is cleared.
+$(VENV)/pyvenv.cfg:
+	@'$(or $(shell $(FIND_PYTHON)),$(error $(NO_PYTHON)))' -m venv $(if $(wildcard $@),--clear) $(VENV)
 	@: $(or $(shell $(FIND_CXX)),$(error $(NO_CXX)))
 
 # More than the package itself: [test] for running the tests, [dev] for the checks as well.
@@ -88,7 +92,7 @@ $(INSTALLED)-dev: EXTRA = [dev]
 $(INSTALLED)-test: INCLUDED = $(INSTALLED)-run
 $(INSTALLED)-dev: INCLUDED = $(INSTALLED)-run $(INSTALLED)-test
 
-$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(BIN)/python pyproject.toml constraints.txt
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "Installing llama-cli-embed$(EXTRA) into $(VENV)"
 	@ls -d $(VENV)/lib/python*/site-packages/llama_cpp >/dev/null 2>&1 || \
 		echo "The first time llama.cpp is compiled, which takes several minutes"
@@ -103,7 +107,7 @@ $(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(BUILT_WITH)
 ifneq ($(CMAKE_ARGS),$(shell cat $(BUILT_WITH) 2>/dev/null))
 .PHONY: $(BUILT_WITH)
 endif
-$(BUILT_WITH): $(BIN)/python constraints.txt
+$(BUILT_WITH): $(VENV)/pyvenv.cfg constraints.txt
 	@echo "Building llama.cpp with CMAKE_ARGS=$(CMAKE_ARGS), which takes several minutes"
 	@$(PIP) install -qq --no-cache-dir --force-reinstall -c constraints.txt --no-deps llama-cpp-python
 	@printf '%s\n' "$$CMAKE_ARGS" > $@

@@ -107,6 +107,7 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
         for vectors in embedder.embed(source):
             tally.add(vectors)
             writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
+            del vectors  # its texts may be many MB: let them go before the next are read
         provenance = _provenance(job, embedder, source, tally, digest)
         writer.add_metadata(METADATA_KEY, provenance.to_json())
         writer.close()

@@ -11,15 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from llama_cli.engine.library import forget_errors, last_error, llama_cpp
+from llama_cli.engine.logits import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model, Pooling
 from llama_cli.errors import EngineError, ModelError
 from llama_cli.types import FloatMatrix
 
 TokenIds = npt.NDArray[np.int32]
 
-# Texts in one decode. It divides every context size used here: llama.cpp aborts the process
-# when a context's batch is not a multiple of its sequences.
-MAX_TEXTS = 64
+# Texts in one decode; llama.cpp has no room for more sequences. It divides every context size
+# used here: the process aborts when a context's batch is not a multiple of its sequences.
+MAX_TEXTS = 256
 
 _FLASH_ATTENTION = (1, -1)  # on; where a model cannot, let llama.cpp choose
 
@@ -52,6 +53,8 @@ class Context:
         self._options = options
         self._handle: Any = None
         self._capacity = 0
+        self._reserved = 0
+        self._vocabulary = llama_cpp().llama_vocab_n_tokens(model.vocab)
         self._grow(options.batch_tokens)
 
     def close(self) -> None:
@@ -80,6 +83,7 @@ class Context:
         code = lib.llama_decode(self._handle, batch.struct)
         if code != 0:
             raise EngineError(f"llama.cpp could not decode a batch (code {code}): {last_error()}")
+        self._release_logits(total)
         return self._read_vectors(len(texts))
 
     def _read_vectors(self, count: int) -> FloatMatrix:
@@ -107,6 +111,8 @@ class Context:
             self._handle = llama_cpp().llama_init_from_model(self._model.handle, params)
             if self._handle:
                 self._capacity = capacity
+                self._reserved = 0
+                self._release_logits(MAX_TEXTS)
                 return
         self._handle = None
         raise ModelError(
@@ -114,6 +120,13 @@ class Context:
             f"{last_error() or 'llama.cpp gave no reason'}",
             hint="try a smaller --max-length, or --device cpu",
         )
+
+    def _release_logits(self, tokens: int) -> None:
+        """Give unused memory back, whenever a larger batch than before made llama.cpp take it."""
+        # With a GPU the memory is pinned, and not ours to give back.
+        if tokens > self._reserved and not self._model.placement.on_gpu:
+            self._reserved = tokens
+            release_logits(self._handle, tokens, self._vocabulary)
 
     def _params(self, capacity: int, flash_attention: int) -> Any:
         params = llama_cpp().llama_context_default_params()

@@ -28,6 +28,9 @@ CPU_BATCH_TOKENS = 256
 # A GPU wants enough work a call; not tuned, since no GPU was at hand.
 GPU_BATCH_TOKENS = 4096
 
+# Texts in flight; more wait in the input.
+_MOST_BYTES = 4 << 20
+
 # Models beyond this size fill the cores with the products of one text.
 _SMALL_MODEL_BYTES = 1 << 30
 
@@ -104,17 +107,23 @@ class LlamaEmbedder:
             TextTooLongError: a text is too long and cutting is not allowed.
             EngineError: llama.cpp failed.
         """
-        items = (_Item(record, self._tokenize(record)) for record in records)
-        batches = pack(items, _length, max_tokens=self._batch_tokens, max_items=MAX_TEXTS)
+        batches = pack(
+            map(self._tokenize, records),
+            _length,
+            max_tokens=self._batch_tokens,
+            max_items=MAX_TEXTS,
+        )
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
-        in_flight: collections.deque[Future[VectorBatch]] = collections.deque()
+        in_flight: collections.deque[tuple[int, Future[VectorBatch]]] = collections.deque()
         try:
             for batch in batches:
-                in_flight.append(pool.submit(self._embed_batch, batch))
-                if len(in_flight) > 2 * self._workers:
-                    yield in_flight.popleft().result()
+                text_bytes = sum(len(item.record.text) for item in batch)
+                in_flight.append((text_bytes, pool.submit(self._embed_batch, batch)))
+                del batch  # else it would keep its texts until the next one is read
+                while len(in_flight) > 2 * self._workers or _bytes_in(in_flight) > _MOST_BYTES:
+                    yield in_flight.popleft()[1].result()
             while in_flight:
-                yield in_flight.popleft().result()
+                yield in_flight.popleft()[1].result()
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -134,14 +143,14 @@ class LlamaEmbedder:
     ) -> None:
         self.close()
 
-    def _tokenize(self, record: TextRecord) -> Tokens:
+    def _tokenize(self, record: TextRecord) -> _Item:
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.cut and not self._options.cut_long:
             raise TextTooLongError(
                 f"line {record.line}: the text has more than {self.max_length} tokens",
                 hint="shorten it, or leave out --on-long error to cut it",
             )
-        return tokens
+        return _Item(record, tokens)
 
     def _embed_batch(self, batch: list[_Item]) -> VectorBatch:
         """Runs in a worker thread: one decode, and one more for each row that failed in it."""
@@ -165,6 +174,10 @@ class LlamaEmbedder:
             processing_times_ms=np.rint(1000 * elapsed * lengths / lengths.sum()).astype(np.uint64),
             cut=sum(item.tokens.cut for item in batch),
         )
+
+
+def _bytes_in(in_flight: Iterable[tuple[int, Future[VectorBatch]]]) -> int:
+    return sum(text_bytes for text_bytes, _ in in_flight)
 
 
 def _decode_safely(decode: Callable[..., FloatMatrix], batch: list[_Item]) -> FloatMatrix:

@@ -26,10 +26,15 @@ def pack(
     tokens = 0
     for item in items:
         item_tokens = size(item)
-        if batch and (tokens + item_tokens > max_tokens or len(batch) == max_items):
+        if batch and tokens + item_tokens > max_tokens:
             yield batch
             batch, tokens = [], 0
         batch.append(item)
         tokens += item_tokens
+        # Texts may be many MB each: let this one go, and a full batch too, before the next.
+        del item
+        if tokens >= max_tokens or len(batch) == max_items:
+            yield batch
+            batch, tokens = [], 0
     if batch:
         yield batch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from llama_cli.errors import ArrowConversionError
@@ -47,13 +49,13 @@ def columns_to_arrow(columns: Columns, schema: pa.Schema, *, first_row: int = 0)
     with translated_errors(None, otherwise=ArrowConversionError):
         arrays = [
             _text_array(columns.texts, first_row),
-            pa.array(columns.text_hashes, pa.string()),
+            _wrap_strings([text_hash.encode() for text_hash in columns.text_hashes]),
             _embedding_array(columns, schema.field("embedding").type),
-            pa.array(columns.sequence_lengths),
-            pa.array(columns.processing_times_ms),
+            _wrap_numbers(columns.sequence_lengths),
+            _wrap_numbers(columns.processing_times_ms),
         ]
         if columns.lines is not None:
-            arrays.append(pa.array(columns.lines))
+            arrays.append(_wrap_numbers(columns.lines))
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -61,20 +63,30 @@ def _text_array(texts: Sequence[bytes], first_row: int) -> pa.StringArray:
     total = sum(map(len, texts))
     if total > _MAX_TEXT_BYTES:
         raise ArrowConversionError(f"{total} bytes of text do not fit one batch (2 GiB)")
+    array = _wrap_strings(texts)
     try:
-        if len(texts) == 1:
-            return _wrap_text(texts[0])
-        return pa.array(texts, pa.string())  # refuses bytes that are not UTF-8
+        array.validate(full=True)  # refuses bytes that are not UTF-8
     except pa.ArrowInvalid as error:
         raise ArrowConversionError(_find_invalid(texts, first_row) or error) from error
-
-
-def _wrap_text(text: bytes) -> pa.StringArray:
-    """Wrap one text without copying it; a line may be 64 MiB."""
-    offsets = np.array([0, len(text)], np.int32)
-    array = pa.StringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(text))
-    array.validate(full=True)
     return array
+
+
+# Arrays are laid over buffers here: `pa.array` imports pandas where that is installed, which
+# takes half a second and 50 MB.
+
+
+def _wrap_strings(texts: Sequence[bytes]) -> pa.StringArray:
+    """Texts end to end; a single one, which may be 64 MiB, is not copied."""
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    data = texts[0] if len(texts) == 1 else b"".join(texts)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def _wrap_numbers(values: npt.NDArray[Any]) -> pa.Array:
+    arrow_type = pa.from_numpy_dtype(values.dtype)
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(arrow_type, len(values), [None, buffer])
 
 
 def _find_invalid(texts: Sequence[bytes], first_row: int) -> str | None:
@@ -87,6 +99,8 @@ def _find_invalid(texts: Sequence[bytes], first_row: int) -> str | None:
 
 
 def _embedding_array(columns: Columns, list_type: pa.DataType) -> pa.FixedSizeListArray:
-    values = pa.array(np.ascontiguousarray(columns.embeddings).reshape(-1))
-    absent = None if columns.valid is None else pa.array(~columns.valid)
-    return pa.FixedSizeListArray.from_arrays(values, type=list_type, mask=absent)
+    values = _wrap_numbers(columns.embeddings.reshape(-1))
+    present = None
+    if columns.valid is not None:
+        present = pa.py_buffer(np.packbits(columns.valid, bitorder="little"))
+    return pa.Array.from_buffers(list_type, len(columns), [present], children=[values])

@@ -20,7 +20,7 @@ from llama_cli.output.schema import output_schema
 from llama_cli.output.translate import translated_errors
 from llama_cli.types import WriteProgress
 
-ROW_GROUP_BYTES = 64 * 2**20
+ROW_GROUP_BYTES = 32 * 2**20
 _MAX_ROW_GROUP_BYTES = 2**30
 
 

@@ -86,6 +86,7 @@ class LineSource:
                 continue
             self.counts.repaired += repaired
             yield TextRecord(text, number, end)
+            del line, text  # a huge line is let go before the next one is read
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
         """Raw lines without their ends, each with the position after it."""
@@ -103,10 +104,11 @@ class LineSource:
             for part in rest:
                 line = pending.getvalue()
                 end += len(line) + 1
-                yield _without_bom(line, number), end
-                number += 1
                 pending = io.BytesIO(part)
                 pending.seek(0, io.SEEK_END)
+                yield _without_bom(line, number), end
+                del line
+                number += 1
         if last := pending.getvalue():
             yield _without_bom(last, number), end + len(last)
 
