@@ -22,6 +22,9 @@ TokenIds = npt.NDArray[np.int32]
 # used here: the process aborts when a context's batch is not a multiple of its sequences.
 MAX_TEXTS = 256
 
+# What llama_decode returns when it cannot allocate.
+_NO_MEMORY = -2
+
 _FLASH_ATTENTION = (1, -1)  # on; where a model cannot, let llama.cpp choose
 
 
@@ -81,6 +84,8 @@ class Context:
         forget_errors()
         # llama_decode, not llama_encode: the latter turns off causal attention where it belongs.
         code = lib.llama_decode(self._handle, batch.struct)
+        if code == _NO_MEMORY:
+            raise _out_of_memory(f"a batch of {total} tokens")
         if code != 0:
             raise EngineError(f"llama.cpp could not decode a batch (code {code}): {last_error()}")
         self._release_logits(total)
@@ -115,11 +120,7 @@ class Context:
                 self._release_logits(MAX_TEXTS)
                 return
         self._handle = None
-        raise ModelError(
-            f"no memory for a batch of {capacity} tokens, or the model cannot embed: "
-            f"{last_error() or 'llama.cpp gave no reason'}",
-            hint="try a smaller --max-length, or --device cpu",
-        )
+        raise _out_of_memory(f"a context of {capacity} tokens")
 
     def _release_logits(self, tokens: int) -> None:
         """Give unused memory back, whenever a larger batch than before made llama.cpp take it."""
@@ -144,6 +145,14 @@ class Context:
         on_gpu = self._model.placement.on_gpu
         params.offload_kqv = params.op_offload = on_gpu
         return params
+
+
+def _out_of_memory(what: str) -> ModelError:
+    reason = last_error() or "llama.cpp gave no reason"
+    return ModelError(
+        f"no memory for {what}, or the model cannot embed: {reason}",
+        hint="try a smaller --max-length, or --device cpu",
+    )
 
 
 class _Batch:
