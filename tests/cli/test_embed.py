@@ -207,9 +207,8 @@ class TestInstalledCommand:
         command = Path(sys.executable).parent / "llama-cli"
         output = notes.parent / "piped.parquet"
         subprocess.run(["gzip", notes], check=True)
-        subprocess.run(
-            ["bash", "-c", f"{command} embed <(zcat {notes}.gz) -o {output} -q"], check=True
-        )
+        line = '"$0" embed <(zcat "$1") -o "$2" -q'
+        subprocess.run(["bash", "-c", line, command, f"{notes}.gz", output], check=True)
         assert pq.read_metadata(output).num_rows == 3
         made = json.loads(pq.read_metadata(output).metadata[b"llama_cli"])
         assert made["input"]["name"] == "pipe"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.cli.app import main
 from tests.cli.conftest import Command
 from tests.tiny_models import rewrite, write_bert
 
@@ -235,23 +234,23 @@ def test_an_input_that_may_not_be_read(public_folder: Path) -> None:
     assert err == f"llama-cli: error: {source}: permission denied\n"
 
 
+WITHOUT_PRIVILEGES = """
+import os, sys
+from llama_cli.cli import run_embed  # while the files of this environment can still be read
+from llama_cli.cli.app import main
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def run_without_privileges(*words: object) -> tuple[int, str]:
-    """The command in a child process that is not root, for whom no permission counts."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 99
-        try:
-            if os.geteuid() == 0:
-                os.setgid(65534)
-                os.setuid(65534)
-            sys.stderr = os.fdopen(write_end, "w")
-            code = main([str(word) for word in words])
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    os.close(write_end)
-    with os.fdopen(read_end) as pipe:
-        err = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status), err
+    """The command in a process that is not root, for whom no permission counts."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PRIVILEGES, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
