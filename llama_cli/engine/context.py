@@ -147,6 +147,23 @@ class Context:
         return params
 
 
+def make_contexts(model: Model, options: ContextOptions, count: int) -> list[Context]:
+    """Several contexts of one model, or none.
+
+    Raises:
+        ModelError: the memory does not suffice.
+    """
+    contexts: list[Context] = []
+    try:
+        for _ in range(count):
+            contexts.append(Context(model, options))  # noqa: PERF401 - closed when one fails
+    except BaseException:
+        for context in contexts:
+            context.close()
+        raise
+    return contexts
+
+
 def _out_of_memory(what: str) -> ModelError:
     reason = last_error() or "llama.cpp gave no reason"
     return ModelError(

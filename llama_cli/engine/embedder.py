@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import collections
 import logging
-import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions
+from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
 from llama_cli.engine.model import Model, ModelFacts, Pooling, PoolingChoice, resolve_pooling
 from llama_cli.engine.packing import pack
+from llama_cli.engine.pool import DecodePool
 from llama_cli.engine.tokenizer import Tokenizer, Tokens
 from llama_cli.errors import TextTooLongError, UsageError
 from llama_cli.types import FloatMatrix, TextRecord, VectorBatch
@@ -82,15 +82,10 @@ class LlamaEmbedder:
         self._batch_tokens = GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
         workers, threads = share_threads(options.threads, _size(model), on_gpu=on_gpu)
         log.debug("%d contexts of %d threads each", workers, threads)
-        self._contexts: queue.SimpleQueue[Context] = queue.SimpleQueue()
         self._workers = workers
-        try:
-            for _ in range(workers):
-                context = ContextOptions(self.pooling, threads, self._batch_tokens)
-                self._contexts.put(Context(model, context))
-        except BaseException:
-            self.close()
-            raise
+        self._model = model
+        context = ContextOptions(self.pooling, threads, self._batch_tokens)
+        self._pool: DecodePool[VectorBatch] = DecodePool(make_contexts(model, context, workers))
 
     @property
     def dimension(self) -> int:
@@ -113,24 +108,23 @@ class LlamaEmbedder:
             max_tokens=self._batch_tokens,
             max_items=MAX_TEXTS,
         )
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
         in_flight: collections.deque[tuple[int, Future[VectorBatch]]] = collections.deque()
-        try:
-            for batch in batches:
-                text_bytes = sum(len(item.record.text) for item in batch)
-                in_flight.append((text_bytes, pool.submit(self._embed_batch, batch)))
-                del batch  # else it would keep its texts until the next one is read
-                while len(in_flight) > 2 * self._workers or _bytes_in(in_flight) > _MOST_BYTES:
-                    yield in_flight.popleft()[1].result()
-            while in_flight:
+        for batch in batches:
+            text_bytes = sum(len(item.record.text) for item in batch)
+            in_flight.append((text_bytes, self._submit(batch)))
+            del batch  # else it would keep its texts until the next one is read
+            while len(in_flight) > 2 * self._workers or _bytes_in(in_flight) > _MOST_BYTES:
                 yield in_flight.popleft()[1].result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while in_flight:
+            yield in_flight.popleft()[1].result()
 
     def close(self) -> None:
-        """Free the contexts. The model stays the caller's."""
-        while not self._contexts.empty():
-            self._contexts.get().close()
+        """Wait for running decodes and free the contexts. The model stays the caller's."""
+        try:
+            self._pool.close()
+        except BaseException:  # interrupted again: a decode may still be running
+            self._model.abandon()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -152,15 +146,14 @@ class LlamaEmbedder:
             )
         return _Item(record, tokens)
 
-    def _embed_batch(self, batch: list[_Item]) -> VectorBatch:
+    def _submit(self, batch: list[_Item]) -> Future[VectorBatch]:
+        return self._pool.submit(lambda context: self._embed_batch(context, batch))
+
+    def _embed_batch(self, context: Context, batch: list[_Item]) -> VectorBatch:
         """Runs in a worker thread: one decode, and one more for each row that failed in it."""
-        context = self._contexts.get()
-        try:
-            started = time.perf_counter()
-            vectors = _decode_safely(context.decode, batch)
-            elapsed = time.perf_counter() - started
-        finally:
-            self._contexts.put(context)
+        started = time.perf_counter()
+        vectors = _decode_safely(context.decode, batch)
+        elapsed = time.perf_counter() - started
         valid = np.asarray(np.isfinite(vectors).all(axis=1))
         vectors[~valid] = 0.0
         if self._options.normalize:

@@ -75,6 +75,10 @@ class Model:
             llama_cpp().llama_model_free(self.handle)
             self.handle = None
 
+    def abandon(self) -> None:
+        """Never free the weights: a thread that cannot be waited for still computes with them."""
+        self.handle = None
+
     def __enter__(self) -> Self:
         return self
 

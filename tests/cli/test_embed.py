@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -213,7 +214,10 @@ class TestInstalledCommand:
         made = json.loads(pq.read_metadata(output).metadata[b"llama_cli"])
         assert made["input"]["name"] == "pipe"
 
-    def test_ctrl_c_ends_with_130_and_leaves_nothing(self, tmp_path: Path, tiny_bert: Path) -> None:
+    @pytest.mark.parametrize("delay", [0.0, 0.003, 0.01, 0.03, 0.1])
+    def test_ctrl_c_ends_with_130_and_leaves_nothing(
+        self, tmp_path: Path, tiny_bert: Path, delay: float
+    ) -> None:
         fifo = tmp_path / "endless"
         os.mkfifo(fifo)
         output = tmp_path / "out.parquet"
@@ -238,6 +242,7 @@ class TestInstalledCommand:
             pipe.write(b"water and time\n" * 1000)
             while not list(tmp_path.glob("*.partial")):
                 assert process.poll() is None
+            time.sleep(delay)
             process.send_signal(2)
             _, err = process.communicate(timeout=20)
         assert process.returncode == 130
