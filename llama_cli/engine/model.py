@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -101,7 +102,7 @@ def _load(path: Path, placement: Placement) -> Any:
     )
     params.devices = ctypes.cast(handles, ctypes.c_void_p)
     forget_errors()
-    handle = lib.llama_model_load_from_file(str(path).encode(), params)
+    handle = lib.llama_model_load_from_file(os.fsencode(path), params)
     if not handle:
         reason = last_error() or "llama.cpp gave no reason"
         raise ModelError(f"{path}: cannot load the model: {reason}")

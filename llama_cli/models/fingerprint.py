@@ -29,7 +29,10 @@ def remembered_sha256(path: Path) -> str:
     """
     status = path.stat()
     key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    cache = cache_folder() / "sha256.json"
+    folder = cache_folder()
+    if folder is None:
+        return file_sha256(path)
+    cache = folder / "sha256.json"
     known = _load(cache)
     if key not in known:
         known[key] = file_sha256(path)
@@ -37,13 +40,16 @@ def remembered_sha256(path: Path) -> str:
     return known[key]
 
 
-def cache_folder() -> Path:
-    """Where this tool may keep what it can compute again."""
+def cache_folder() -> Path | None:
+    """Where this tool may keep what it can compute again; None for a user without a home."""
     if chosen := os.environ.get("XDG_CACHE_HOME"):
         return Path(chosen) / "llama-cli"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "llama-cli"
-    return Path.home() / ".cache" / "llama-cli"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    folder = home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
+    return folder / "llama-cli"
 
 
 def _load(cache: Path) -> dict[str, str]:

@@ -75,9 +75,12 @@ def test_a_row_of_zeros_stays_zero() -> None:
 
 
 def test_times_of_a_batch_are_shared_by_tokens(default_embedder: LlamaEmbedder) -> None:
-    result = embed_all(default_embedder, ["word", "word " * 400])
-    assert result.times[1] > 0
-    assert result.times[0] <= result.times[1] / 50 + 1
+    result = embed_all(default_embedder, ["word", "word " * 98, "word " * 148])
+    assert result.lengths == [3, 100, 150]  # together in one batch
+    one, hundred, more = result.times
+    assert hundred > 0
+    assert one == pytest.approx(hundred * 3 / 100, abs=1)
+    assert more == pytest.approx(hundred * 1.5, abs=1.5)
 
 
 def test_small_models_get_a_context_a_core_and_large_ones_all_cores() -> None:
