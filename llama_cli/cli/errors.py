@@ -6,6 +6,8 @@ have no vector; 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import sys
 import traceback
@@ -28,7 +30,8 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
     if "--debug" in words:
         traceback.print_exception(error)
     if "--json" in words:
-        print(json.dumps({"error": message, "exit_code": code}))
+        with contextlib.suppress(OSError):  # stdout itself may be what failed
+            print(json.dumps({"error": message, "exit_code": code}), flush=True)
     print(f"llama-cli: error: {printable(message)}", file=sys.stderr)
     return code
 
@@ -42,6 +45,9 @@ def _describe(error: BaseException) -> tuple[str, int]:
         return "interrupted; no output was written", EXIT_INTERRUPTED
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller --batch-size or --max-length", EXIT_FAILED
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EPIPE, errno.EIO):
+        # Files have errors of their own; these are left for the terminal or the pipe after us.
+        return f"cannot write to stdout: {error.strerror}", EXIT_FAILED
     kind = type(error).__name__
     return f"unexpected {kind}: {error} (please report this; --debug shows more)", EXIT_FAILED
 

@@ -38,7 +38,7 @@ def run_embed(settings: EmbedSettings) -> int:
     if not settings.quiet:
         console.print(as_text(summary), soft_wrap=True)
     if settings.as_json:
-        print(as_json(summary))
+        print(as_json(summary), flush=True)
     if summary.without_vector:
         rows = count(summary.without_vector, "row")
         log.warning("%s got no vector: the model's was not finite", rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,24 +31,26 @@ def run_inspect(path: Path, rows: int) -> int:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: is not a readable Parquet file: {error}") from error
     console = Console(markup=False, highlight=False, emoji=False)
-    with file:
-        metadata = file.metadata
-        console.print(
-            f"{count(metadata.num_rows, 'row')} in "
-            f"{count(metadata.num_row_groups, 'row group')}, "
-            f"{format_bytes(path.stat().st_size)}",
-            soft_wrap=True,
+    with path.open("rb") as opened:  # by Python: Arrow takes no names that are not UTF-8
+        file = _open_parquet(opened, path)
+        rows_and_groups = (
+            f"{count(file.metadata.num_rows, 'row')} in "
+            f"{count(file.metadata.num_row_groups, 'row group')}"
         )
+        console.print(f"{rows_and_groups}, {format_bytes(path.stat().st_size)}", soft_wrap=True)
         made = read_provenance(path)
         if made is not None:
             console.print(printable(_describe(made)), soft_wrap=True)
         console.print(_table(file, rows, console.width))
     return 0
+
+
+def _open_parquet(opened: BinaryIO, path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(opened)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: is not a readable Parquet file: {error}") from error
 
 
 def _describe(made: Provenance) -> str:

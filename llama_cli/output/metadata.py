@@ -129,8 +129,9 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
         ParquetIOError: the file cannot be read.
         ParquetFormatError: it is not Parquet, or its provenance cannot be understood.
     """
-    with translated_errors(Path(path)):
-        key_values = pq.read_metadata(path).metadata or {}
+    # Opened by Python: Arrow takes no names that are not UTF-8.
+    with translated_errors(Path(path)), Path(path).open("rb") as file:
+        key_values = pq.read_metadata(file).metadata or {}
     text = key_values.get(METADATA_KEY.encode())
     if text is None:
         return None

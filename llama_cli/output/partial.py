@@ -49,7 +49,7 @@ class PartialFile:
     def open_sink(self) -> pa.OSFile:
         """Open the file for Arrow, at its start."""
         # "wb" would truncate whatever has that name; the file is new, so appending is the same.
-        return pa.OSFile(str(self.path), "ab")
+        return pa.OSFile(os.fsencode(self.path), "ab")
 
     def commit(self) -> None:
         """Make the file durable and give it the output's name, in one step.
