@@ -40,7 +40,7 @@ class EmbedJob:
     overwrite: bool = False
 
 
-def resolve_output(input_path: Path, output: Path | None, *, overwrite: bool) -> Path:
+def resolve_output(input_path: Path, output: str | None, *, overwrite: bool) -> Path:
     """The file to write, refused early where it cannot be written.
 
     Args:
@@ -53,15 +53,25 @@ def resolve_output(input_path: Path, output: Path | None, *, overwrite: bool) ->
         OutputRefusedError: the output is a folder, a device, the input, or exists already.
         UsageError: no output was named and the input has no name to go by.
     """
-    _check_input(input_path)
+    try:
+        _check_input(input_path)
+    except OSError as error:
+        raise InputError(f"{input_path}: {error.strerror}") from error
     if output is None:
-        if not input_path.is_file():
+        if not input_path.is_file() or input_path.is_relative_to("/dev"):
             raise UsageError("a pipe has no name: say where the output goes with -o FILE")
-        output = input_path.with_suffix(".parquet")
-    if output.exists():
-        _check_existing(output, input_path, overwrite=overwrite)
-    _check_folder(Path(os.path.realpath(output)))
-    return output
+        path = input_path.with_suffix(".parquet")
+    elif output.endswith("/"):
+        raise OutputRefusedError(f"{output}: is a folder", hint="name a file in it")
+    else:
+        path = Path(output)
+    try:
+        if path.exists():
+            _check_existing(path, input_path, overwrite=overwrite)
+        _check_folder(Path(os.path.realpath(path)))
+    except OSError as error:
+        raise OutputRefusedError(f"{path}: {error.strerror}") from error
+    return path
 
 
 def _check_input(path: Path) -> None:

@@ -53,10 +53,10 @@ class RateMeter:
         words = [f"{last.rows:,} rows"]
         if last.bytes_total:
             words.append(f"{100 * last.bytes_read / last.bytes_total:.0f}%")
-        words.append(f"{(last.rows - first.rows) / seconds:,.0f} texts/s")
         rate = (last.bytes_read - first.bytes_read) / seconds
         if last.bytes_total and rate:
             words.append(f"{format_seconds((last.bytes_total - last.bytes_read) / rate)} left")
+        words.append(f"{(last.rows - first.rows) / seconds:,.0f} texts/s")
         words.append(f"{(last.tokens - first.tokens) / seconds:,.0f} tokens/s")
         return words
 
@@ -136,12 +136,16 @@ class _Facts(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         if not task.completed:
-            return Text("loading the model")
+            return Text("starting")
         words = self._meter.describe()
         room = max(self._console.width - 12, 12)
         while len(words) > 1 and len("  ".join(words)) > room:
             words.pop()
         return Text("  ".join(words))
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 def make_view(console: Console, *, quiet: bool) -> ProgressView:
@@ -150,4 +154,4 @@ def make_view(console: Console, *, quiet: bool) -> ProgressView:
         return Silent()
     # Not Rich's own idea of a terminal: FORCE_COLOR in a log would make it one.
     on_terminal = console.file.isatty() and not console.is_dumb_terminal
-    return Bar(console) if on_terminal and "CI" not in os.environ else PlainLines(console)
+    return Bar(console) if on_terminal and not _in_ci() else PlainLines(console)

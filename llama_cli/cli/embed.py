@@ -31,16 +31,20 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     input: Annotated[
         Path,
         # Checked by ourselves, in words of our own.
-        typer.Argument(metavar="INPUT", readable=False, help="Text file or pipe, one text a line."),
+        typer.Argument(
+            metavar="INPUT",
+            readable=False,
+            help="Text file or pipe, one text a line; - for standard input.",
+        ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
             help="Parquet file to write.",
-            show_default="INPUT as .parquet",
+            show_default="beside INPUT, its suffix replaced by .parquet",
         ),
     ] = None,
     model: Annotated[
@@ -144,7 +148,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
 
     return run_embed(
         EmbedSettings(
-            input=input,
+            input=Path("/dev/stdin") if str(input) == "-" else input,
             output=output,
             model=model,
             filename=filename,

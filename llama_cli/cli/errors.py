@@ -61,4 +61,7 @@ def _with_path_and_hint(error: LlamaCliError) -> str:
 
 def _usage_message(error: typer.TyperException) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
-    return f"{message}; see llama-cli --help"
+    message = message.replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "llama-cli"
+    return f"{message}; see {command} --help"

@@ -22,6 +22,9 @@ from llama_cli.progress import make_view
 
 log = logging.getLogger(__name__)
 
+# Of lines that are not UTF-8: more, and the input may not be text at all.
+_SUSPICIOUS_SHARE = 0.5
+
 
 def run_embed(settings: EmbedSettings) -> int:
     """Run one embedding job and report on it; returns the exit code."""
@@ -39,6 +42,9 @@ def run_embed(settings: EmbedSettings) -> int:
         console.print(as_text(summary), soft_wrap=True)
     if settings.as_json:
         print(as_json(summary), flush=True)
+    if summary.repaired > summary.rows * _SUSPICIOUS_SHARE:
+        lines = count(summary.repaired, "line")
+        log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, summary.rows)
     if summary.without_vector:
         rows = count(summary.without_vector, "row")
         log.warning("%s got no vector: the model's was not finite", rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,49 +19,57 @@ from llama_cli.errors import InputError
 from llama_cli.output.metadata import Provenance, read_provenance
 
 _SHOWN_HASH = 8
+_LONG_NAME = 12
 # Cells that the columns beside the text take, and the fewest left to the text.
 _OTHER_COLUMNS = 58
 _LEAST_TEXT = 16
 
 
 def run_inspect(path: Path, rows: int) -> int:
-    """Print a file's provenance, schema and first rows; returns the exit code.
+    """Print a file's provenance, counts and first rows; returns the exit code.
 
     Raises:
-        InputError: it is not there or not a Parquet file.
+        InputError: it is not there or not a sound Parquet file.
     """
-    if not path.is_file():
+    # The output of this command is often cut short by `head`.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if not path.exists():
         raise InputError(f"{path}: no such file")
+    if not path.is_file():
+        raise InputError(f"{path}: is not a regular file")
     console = Console(markup=False, highlight=False, emoji=False)
-    with path.open("rb") as opened:  # by Python: Arrow takes no names that are not UTF-8
-        file = _open_parquet(opened, path)
-        rows_and_groups = (
-            f"{count(file.metadata.num_rows, 'row')} in "
-            f"{count(file.metadata.num_row_groups, 'row group')}"
-        )
-        console.print(f"{rows_and_groups}, {format_bytes(path.stat().st_size)}", soft_wrap=True)
-        made = read_provenance(path)
-        if made is not None:
-            console.print(printable(_describe(made)), soft_wrap=True)
-        console.print(_table(file, rows, console.width))
+    try:
+        with path.open("rb") as opened:  # by Python: Arrow takes no names that are not UTF-8
+            file = pq.ParquetFile(opened, page_checksum_verification=True)
+            table = _table(file, rows, console.width)
+            size = format_bytes(path.stat().st_size)
+            console.print(f"{_describe_size(file.metadata)}, {size}", soft_wrap=True)
+            made = read_provenance(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not a readable Parquet file: {reason}") from error
+    for line in _describe(made) if made else ["not made by llama-cli embed"]:
+        console.print(printable(line), soft_wrap=True)
+    console.print(table)
     return 0
 
 
-def _open_parquet(opened: BinaryIO, path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(opened)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: is not a readable Parquet file: {error}") from error
+def _describe_size(metadata: pq.FileMetaData) -> str:
+    rows = count(metadata.num_rows, "row")
+    return f"{rows} in {count(metadata.num_row_groups, 'row group')}"
 
 
-def _describe(made: Provenance) -> str:
+def _describe(made: Provenance) -> list[str]:
     model = made.model
-    return (
-        f"made {made.finished_at:%Y-%m-%d %H:%M} UTC from {made.input.name} with {model.name} "
-        f"({model.architecture}, {model.quantisation}), {made.pooling} pooling, "
-        f"{'normalized' if made.normalized else 'not normalized'}, "
-        f"texts of at most {made.max_length} tokens"
-    )
+    return [
+        f"made {made.finished_at:%Y-%m-%d %H:%M} UTC from {made.input.name}",
+        f"with {model.name} ({model.architecture}, {model.quantisation}, "
+        f"sha256 {model.sha256[:12]}…), {made.pooling} pooling, "
+        f"{'normalized' if made.normalized else 'not normalized'}",
+        f"skipped {count(made.skipped, 'blank line')}, cut {count(made.cut, 'text')} at "
+        f"{made.max_length} tokens, repaired {count(made.repaired, 'line')}, "
+        f"{made.without_vector:,} without a vector",
+    ]
 
 
 def _table(file: pq.ParquetFile, rows: int, width: int) -> Table:
@@ -70,7 +79,7 @@ def _table(file: pq.ParquetFile, rows: int, width: int) -> Table:
     for field in fields:
         # Long names in two lines leave the width to the texts.
         table.add_column(
-            printable(field.name).replace("_", "_\n", 1),
+            _in_two_lines(printable(field.name)),
             justify="right" if pa.types.is_integer(field.type) else "left",
             no_wrap=True,
         )
@@ -80,6 +89,10 @@ def _table(file: pq.ParquetFile, rows: int, width: int) -> Table:
             cells["text"] = _shorten(cells["text"], width - _OTHER_COLUMNS)
         table.add_row(*cells.values())
     return table
+
+
+def _in_two_lines(name: str) -> str:
+    return name if len(name) <= _LONG_NAME else name.replace("_", "_\n", 1)
 
 
 def _first_rows(file: pq.ParquetFile, rows: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ class EmbedSettings:
     """What ``llama-cli embed`` was told; the fields are its options by name."""
 
     input: Path
-    output: Path | None
+    output: str | None
     model: str | None
     filename: str | None
     batch_size: int

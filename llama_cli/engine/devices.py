@@ -93,7 +93,7 @@ def place_model(device: str, gpu_layers: int | None) -> Placement:
     if wanted not in ("auto", "gpu"):
         gpus = [gpu for gpu in gpus if gpu.name.lower() == wanted]
     if not gpus and (wanted != "auto" or gpu_layers):
-        raise _no_such_gpu(wanted, gpu_layers)
+        raise _no_such_gpu(device, gpu_layers)
     if not gpus:
         return Placement((), 0)
     return Placement(tuple(gpus), ALL_LAYERS if gpu_layers is None else gpu_layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from llama_cli.errors import ArrowConversionError, SchemaMismatchError
 from llama_cli.types import EmbeddingBatch, EmbeddingResult, FloatMatrix
 
-Results = Sequence[EmbeddingResult] | EmbeddingBatch
+Results = Iterable[EmbeddingResult] | EmbeddingBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def to_columns(
         ArrowConversionError: anything else does not fit its column.
     """
     if not isinstance(results, EmbeddingBatch):
-        results = _from_rows(results, embedding_dim, line_numbers, first_row)
+        results = _from_rows(_check_rows(results), embedding_dim, line_numbers, first_row)
     rows = len(results)
     lines = results.lines if line_numbers else None
     if line_numbers and lines is None:
@@ -73,6 +73,18 @@ def to_columns(
         valid=_check_valid(results.valid, rows),
         lines=None if lines is None else _integers("line", lines, np.int64, rows, first_row),
     )
+
+
+def _check_rows(results: Any) -> list[EmbeddingResult]:
+    """The rows as a list: a generator can be read only once."""
+    if isinstance(results, EmbeddingResult) or not isinstance(results, Iterable):
+        kind = type(results).__name__
+        raise ArrowConversionError(f"expected several EmbeddingResult, got one {kind}")
+    rows = list(results)
+    for row in rows:
+        if not isinstance(row, EmbeddingResult):
+            raise ArrowConversionError(f"expected EmbeddingResult, got {type(row).__name__}")
+    return rows
 
 
 def _from_rows(

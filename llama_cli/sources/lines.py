@@ -14,14 +14,13 @@ from typing import BinaryIO
 import xxhash
 
 from llama_cli.errors import InputError
-from llama_cli.sources.formats import refuse_binary
+from llama_cli.sources.formats import LONGEST_MAGIC, refuse_binary
 from llama_cli.sources.utf8 import is_blank, repair
 from llama_cli.types import TextRecord
 
 MAX_LINE_BYTES = 64 << 20
 
 _CHUNK = 1 << 20
-_LONGEST_MAGIC = 4
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -123,7 +122,7 @@ class LineSource:
     def _read_head(self) -> bytes:
         """Enough of the start to know the format; a pipe may give a byte at a time."""
         head = b""
-        while len(head) < _LONGEST_MAGIC and (chunk := self._read()):
+        while len(head) < LONGEST_MAGIC and (chunk := self._read()):
             head += chunk
         return head
 

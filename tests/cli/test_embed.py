@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,8 @@ import pytest
 from tests.cli.conftest import Command
 from tests.conftest import cosines
 from tests.tiny_models import write_bert
+
+MODULE = (sys.executable, "-m", "llama_cli")
 
 
 def test_the_file_has_exactly_the_promised_columns(cli: Command, notes: Path) -> None:
@@ -59,7 +63,7 @@ def test_the_summary_says_what_happened(cli: Command, tmp_path: Path, tiny_bert:
         r"3 rows, 7\d tokens in \d+\.\d s \([\d,]+ texts/s, [\d,]+ tokens/s\)", first
     )
     assert second == (
-        "skipped 2 blank lines; cut 1 text at 64 tokens; repaired 1 line that was not UTF-8"
+        "skipped 2 blank lines; cut 1 text at 64 tokens; repaired 1 line not in UTF-8"
     )
     assert re.fullmatch(rf"{re.escape(str(tmp_path))}/in.parquet \(\d+\.\d kB\)", third)
 
@@ -195,7 +199,7 @@ class TestInstalledCommand:
     ) -> None:
         assert installed_cli("embed", notes, "-q").code == 0
         module = subprocess.run(
-            [sys.executable, "-m", "llama_cli", "embed", notes, "-o", notes.parent / "m.parquet"],
+            [*MODULE, "embed", notes, "-o", notes.parent / "m.parquet"],
             capture_output=True,
             text=True,
             check=True,
@@ -213,6 +217,56 @@ class TestInstalledCommand:
         assert pq.read_metadata(output).num_rows == 3
         made = json.loads(pq.read_metadata(output).metadata[b"llama_cli"])
         assert made["input"]["name"] == "pipe"
+
+    def test_standard_input(self, installed_cli: Command, tmp_path: Path) -> None:
+        outcome = installed_cli("embed", "-", "-o", tmp_path / "x.parquet", input="one\ntwo\n")
+        assert outcome.code == 0
+        assert pq.read_table(tmp_path / "x.parquet")["text"].to_pylist() == ["one", "two"]
+
+    def test_a_full_stdout_is_1_and_said(self, notes: Path, tiny_bert: Path) -> None:
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [*MODULE, "embed", notes, "-m", tiny_bert, "--json", "-q"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert done.stderr == (
+            "llama-cli: error: cannot write to stdout: No space left on device\n"
+        )
+
+    def test_names_that_are_not_utf8(self, installed_cli: Command, tmp_path: Path) -> None:
+        source = tmp_path / "caf\udce9.txt"
+        source.write_text("hello\n", "utf-8")
+        assert installed_cli("embed", source, "-q").code == 0
+        assert installed_cli("inspect", source.with_suffix(".parquet")).code == 0
+
+    def test_ctrl_c_on_a_terminal_also_stops_the_loop_around_it(
+        self, tmp_path: Path, tiny_bert: Path
+    ) -> None:
+        """A shell goes on with its loop unless the command died of the signal."""
+        fifo = tmp_path / "endless"
+        os.mkfifo(fifo)
+        control, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [*MODULE, "embed", fifo, "-m", tiny_bert, "-o", tmp_path / "out.parquet"],
+            stderr=terminal,
+            start_new_session=True,
+        )
+        os.close(terminal)
+        with fifo.open("wb", buffering=0) as pipe:
+            pipe.write(b"water and time\n" * 1000)
+            while not list(tmp_path.glob("*.partial")):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            shown = os.read(control, 4096)
+            while b"interrupted" not in shown:
+                shown += os.read(control, 4096)
+            assert process.wait(20) == -signal.SIGINT
+        os.close(control)
+        assert not list(tmp_path.glob("out.parquet*"))
 
     @pytest.mark.parametrize("delay", [0.0, 0.003, 0.01, 0.03, 0.1])
     def test_ctrl_c_ends_with_130_and_leaves_nothing(

@@ -42,7 +42,7 @@ def test_share_rates_and_time_left(clock: Clock) -> None:
     meter = RateMeter()
     clock.now += 10
     meter.add(at(250))
-    assert meter.describe() == ["250 rows", "25%", "25 texts/s", "0:30 left", "500 tokens/s"]
+    assert meter.describe() == ["250 rows", "25%", "0:30 left", "25 texts/s", "500 tokens/s"]
 
 
 def test_a_pipe_has_no_share_and_no_end(clock: Clock) -> None:
@@ -79,8 +79,8 @@ def test_plain_lines_come_every_few_seconds(
         view.update(at(10 * second))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "50 rows, 5%, 10 texts/s, 1:35 left, 200 tokens/s",
-        "100 rows, 10%, 10 texts/s, 1:30 left, 200 tokens/s",
+        "50 rows, 5%, 1:35 left, 10 texts/s, 200 tokens/s",
+        "100 rows, 10%, 1:30 left, 10 texts/s, 200 tokens/s",
     ]
 
 

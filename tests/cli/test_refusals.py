@@ -73,6 +73,16 @@ USAGE: dict[str, tuple[Words, str]] = {
     "gzip": (lambda d: [write(d / "x.gz", b"\x1f\x8b\x08\x00")], "x.gz: is gzip data"),
     "UTF-16": (lambda d: [write(d / "u.txt", b"\xff\xfea\x00")], "u.txt: is UTF-16 text"),
     "GGUF as input": (lambda d: [write(d / "m.gguf", b"GGUF\x03")], "is a GGUF model file"),
+    "output named as a folder": (
+        lambda d: [d / "in.txt", "-o", f"{d}/new/"],
+        "/new/: is a folder; name a file in it",
+    ),
+    "output with too long a name": (
+        lambda d: [d / "in.txt", "-o", d / ("x" * 300)],
+        "File name too long",
+    ),
+    "input with too long a name": (lambda d: [d / ("x" * 300)], "File name too long"),
+    "standard input without output": (lambda d: ["-"], "say where the output goes with -o"),
     "too long text": (
         lambda d: [write(d / "long.txt", b"short\n" + b"word " * 600), "--on-long", "error"],
         "line 2: the text has more than 512 tokens",

@@ -275,3 +275,14 @@ def test_a_long_text_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert convert_to_arrow_batch(change(results, 1, text="x" * (limit - 100)), 8).num_rows == 2
     with pytest.raises(ArrowConversionError, match="do not fit one batch"):
         convert_to_arrow_batch(change(results, 1, text="x" * limit), 8)
+
+
+def test_a_generator_of_results_is_taken_whole() -> None:
+    results = make_results(5)
+    assert convert_to_arrow_batch(iter(results), 8).equals(convert_to_arrow_batch(results, 8))
+
+
+@pytest.mark.parametrize("wrong", [make_results(1)[0], ["text"], [{"text": "x"}], 5])
+def test_what_is_no_list_of_results_is_named(wrong: object) -> None:
+    with pytest.raises(ArrowConversionError, match="expected .*EmbeddingResult, got"):
+        convert_to_arrow_batch(wrong, 8)  # type: ignore[arg-type]

@@ -83,7 +83,8 @@ def _without_cr(line: bytes) -> str:
 
 def _starts_like_a_format(content: bytes) -> bool:
     heads = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"PAR1", b"\x1f\x8b", b"PK\3\4", b"GGUF")
-    return content.startswith((*heads, b"\x28\xb5\x2f\xfd"))
+    more = (b"\x28\xb5\x2f\xfd", b"BZh91", b"\xfd7zX", b"\x04\x22\x4d\x18", b"%PDF-", b"\x89PNG")
+    return content.startswith((*heads, *more))
 
 
 def test_positions_follow_the_lines(read: Read) -> None:
@@ -125,14 +126,18 @@ def test_a_long_line_is_repaired_part_by_part(read: Read) -> None:
         (b"PAR1....", "a Parquet file"),
         (b"\x1f\x8b\x08\x00", "gzip data"),
         (b"\x28\xb5\x2f\xfd\x00", "zstd data"),
+        (b"BZh91AY&SY....", "bzip2 data"),
+        (b"\xfd7zXZ\x00....", "xz data"),
+        (b"\x04\x22\x4d\x18....", "lz4 data"),
+        (b"%PDF-1.7", "a PDF file"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"PK\x03\x04rest", "a zip file"),
         (b"GGUF\x03\x00\x00\x00", "a GGUF model file"),
     ],
 )
 def test_other_formats_are_refused_by_name(read: Read, head: bytes, name: str) -> None:
-    with pytest.raises(InputError, match=f"input.txt: is {name}") as caught:
+    with pytest.raises(InputError, match=f"input.txt: is {name}, not lines"):
         read(head)
-    assert caught.value.hint
 
 
 def test_missing_folder_and_forbidden_inputs(tmp_path: Path) -> None:
