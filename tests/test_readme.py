@@ -12,7 +12,9 @@ from llama_cli.cli.app import main
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(
-    r"^```(python|sql)\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    r"^```(python|sql)\n(.*?)^```$",
+    (ROOT / "README.md").read_text("utf-8"),
+    re.MULTILINE | re.DOTALL,
 )
 
 
