@@ -38,6 +38,7 @@ class RunSummary:
         skipped: blank lines left out.
         cut: texts shortened to the maximum length.
         repaired: lines with bytes that were not UTF-8.
+        repeated: texts that got the vector of an equal text before them.
         without_vector: rows for which the model gave no finite vector.
         tokens: tokens fed to the model.
         seconds: wall time, loading the model included.
@@ -52,6 +53,7 @@ class RunSummary:
     skipped: int
     cut: int
     repaired: int
+    repeated: int
     without_vector: int
     tokens: int
     seconds: float
@@ -69,6 +71,7 @@ class _Tally:
     started_at: datetime
     rows: int = 0
     cut: int = 0
+    repeated: int = 0
     tokens: int = 0
     without_vector: int = 0
     input_position: int = 0
@@ -76,6 +79,7 @@ class _Tally:
     def add(self, batch: VectorBatch) -> None:
         self.rows += len(batch.records)
         self.cut += batch.cut
+        self.repeated += batch.repeated
         self.tokens += int(batch.sequence_lengths.sum())
         self.without_vector += len(batch.records) - int(np.count_nonzero(batch.valid))
         self.input_position = batch.records[-1].end
@@ -167,6 +171,7 @@ def _provenance(
         skipped=source.counts.skipped,
         cut=tally.cut,
         repaired=source.counts.repaired,
+        repeated=tally.repeated,
         without_vector=tally.without_vector,
         tokens=tally.tokens,
         started_at=tally.started_at,
@@ -180,6 +185,7 @@ def _summary(made: Provenance, output: Path, seconds: float) -> RunSummary:
         skipped=made.skipped,
         cut=made.cut,
         repaired=made.repaired,
+        repeated=made.repeated,
         without_vector=made.without_vector,
         tokens=made.tokens,
         seconds=seconds,

@@ -31,6 +31,7 @@ class Embedded:
     times: list[int]
     lines: list[int]
     cut: int
+    repeated: int
 
 
 def embed_all(embedder: LlamaEmbedder, texts: Sequence[str | bytes]) -> Embedded:
@@ -44,6 +45,7 @@ def embed_all(embedder: LlamaEmbedder, texts: Sequence[str | bytes]) -> Embedded
         times=[int(n) for batch in batches for n in batch.processing_times_ms],
         lines=[record.line for batch in batches for record in batch.records],
         cut=sum(batch.cut for batch in batches),
+        repeated=sum(batch.repeated for batch in batches),
     )
 
 

@@ -128,6 +128,9 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             "--device", metavar="NAME", help="auto, cpu, gpu, or a GPU's name such as CUDA0."
         ),
     ] = "auto",
+    dedup: Annotated[
+        bool, typer.Option("--dedup/--no-dedup", help="Compute repeated texts only once.")
+    ] = True,
     line_numbers: Annotated[
         bool, typer.Option("--line-numbers", help="Add a column with each text's line number.")
     ] = False,
@@ -160,6 +163,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             threads=threads,
             gpu_layers=gpu_layers,
             device=device,
+            dedup=dedup,
             line_numbers=line_numbers,
             overwrite=overwrite,
             quiet=quiet,

@@ -70,6 +70,7 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
             max_length=settings.max_length,
             cut_long=settings.cut_long,
             threads=settings.threads or usable_cores(),
+            dedup=settings.dedup,
         ),
         batch_size=settings.batch_size,
         line_numbers=settings.line_numbers,

@@ -22,6 +22,7 @@ class EmbedSettings:
     threads: int | None
     gpu_layers: int | None
     device: str
+    dedup: bool
     line_numbers: bool
     overwrite: bool
     quiet: bool

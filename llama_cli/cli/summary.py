@@ -27,6 +27,7 @@ def _notes(summary: RunSummary) -> list[str]:
         f"skipped {count(summary.skipped, 'blank line')}": summary.skipped,
         f"cut {count(summary.cut, 'text')} at {summary.max_length} tokens": summary.cut,
         f"repaired {count(summary.repaired, 'line')} not in UTF-8": summary.repaired,
+        f"{count(summary.repeated, 'repeated text')} computed once": summary.repeated,
         f"{count(summary.without_vector, 'row')} without a vector": summary.without_vector,
     }
     return [note for note, number in notes.items() if number]

@@ -5,21 +5,32 @@ from __future__ import annotations
 import collections
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
+from llama_cli.engine.batches import (
+    Decoded,
+    InFlight,
+    Item,
+    bytes_in,
+    collect,
+    cost,
+    decode_safely,
+    normalize_rows,
+)
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
 from llama_cli.engine.model import Model, ModelFacts, Pooling, PoolingChoice, resolve_pooling
 from llama_cli.engine.packing import pack
 from llama_cli.engine.pool import DecodePool
-from llama_cli.engine.tokenizer import Tokenizer, Tokens
+from llama_cli.engine.repeats import Answer, RecentTexts
+from llama_cli.engine.tokenizer import TokenIds, Tokenizer
 from llama_cli.errors import TextTooLongError, UsageError
-from llama_cli.types import FloatMatrix, TextRecord, VectorBatch
+from llama_cli.types import TextRecord, VectorBatch
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +56,7 @@ class EmbedderOptions:
         max_length: most tokens of a text, special tokens included; None for the model's own.
         cut_long: cut longer texts; else they raise `TextTooLongError`.
         threads: CPU threads in all.
+        dedup: compute a text that came not long ago only once.
     """
 
     pooling: PoolingChoice = "auto"
@@ -52,15 +64,7 @@ class EmbedderOptions:
     max_length: int | None = None
     cut_long: bool = True
     threads: int = 1
-
-
-class _Item(NamedTuple):
-    record: TextRecord
-    tokens: Tokens
-
-
-def _length(item: _Item) -> int:
-    return len(item.tokens.ids)
+    dedup: bool = True
 
 
 class LlamaEmbedder:
@@ -78,6 +82,7 @@ class LlamaEmbedder:
         self.max_length = _resolve_max_length(model.facts, options.max_length)
         self._options = options
         self._tokenizer = Tokenizer(model, self.max_length)
+        self._recent = RecentTexts(self.dimension) if options.dedup else None
         on_gpu = model.placement.on_gpu
         self._batch_tokens = GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
         workers, threads = share_threads(options.threads, _size(model), on_gpu=on_gpu)
@@ -85,7 +90,7 @@ class LlamaEmbedder:
         self._workers = workers
         self._model = model
         context = ContextOptions(self.pooling, threads, self._batch_tokens)
-        self._pool: DecodePool[VectorBatch] = DecodePool(make_contexts(model, context, workers))
+        self._pool: DecodePool[Decoded] = DecodePool(make_contexts(model, context, workers))
 
     @property
     def dimension(self) -> int:
@@ -103,20 +108,19 @@ class LlamaEmbedder:
             EngineError: llama.cpp failed.
         """
         batches = pack(
-            map(self._tokenize, records),
-            _length,
+            map(self._prepare, records),
+            cost,
             max_tokens=self._batch_tokens,
             max_items=MAX_TEXTS,
         )
-        in_flight: collections.deque[tuple[int, Future[VectorBatch]]] = collections.deque()
+        in_flight: collections.deque[InFlight] = collections.deque()
         for batch in batches:
-            text_bytes = sum(len(item.record.text) for item in batch)
-            in_flight.append((text_bytes, self._submit(batch)))
+            in_flight.append(InFlight(batch, self._submit(batch)))
             del batch  # else it would keep its texts until the next one is read
-            while len(in_flight) > 2 * self._workers or _bytes_in(in_flight) > _MOST_BYTES:
-                yield in_flight.popleft()[1].result()
+            while len(in_flight) > 2 * self._workers or bytes_in(in_flight) > _MOST_BYTES:
+                yield collect(*in_flight.popleft())
         while in_flight:
-            yield in_flight.popleft()[1].result()
+            yield collect(*in_flight.popleft())
 
     def close(self) -> None:
         """Wait for running decodes and free the contexts. The model stays the caller's."""
@@ -137,58 +141,38 @@ class LlamaEmbedder:
     ) -> None:
         self.close()
 
-    def _tokenize(self, record: TextRecord) -> _Item:
+    def _prepare(self, record: TextRecord) -> Item:
+        """Find the answer of a repeated text, or tokenize a new one."""
+        if self._recent is not None and (known := self._recent.find(record.text)):
+            return Item(record, known, None)
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.cut and not self._options.cut_long:
             raise TextTooLongError(
                 f"line {record.line}: the text has more than {self.max_length} tokens",
                 hint="shorten it, or leave out --on-long error to cut it",
             )
-        return _Item(record, tokens)
+        answer = Answer(len(tokens.ids), tokens.cut)
+        if self._recent is not None:
+            self._recent.add(record.text, answer)
+        return Item(record, answer, tokens.ids)
 
-    def _submit(self, batch: list[_Item]) -> Future[VectorBatch]:
-        return self._pool.submit(lambda context: self._embed_batch(context, batch))
+    def _submit(self, batch: list[Item]) -> Future[Decoded] | None:
+        texts = [item.ids for item in batch if item.ids is not None]
+        if not texts:
+            return None
+        return self._pool.submit(lambda context: self._decode(context, texts))
 
-    def _embed_batch(self, context: Context, batch: list[_Item]) -> VectorBatch:
+    def _decode(self, context: Context, texts: list[TokenIds]) -> Decoded:
         """Runs in a worker thread: one decode, and one more for each row that failed in it."""
         started = time.perf_counter()
-        vectors = _decode_safely(context.decode, batch)
+        vectors = decode_safely(context.decode, texts)
         elapsed = time.perf_counter() - started
         valid = np.asarray(np.isfinite(vectors).all(axis=1))
         vectors[~valid] = 0.0
         if self._options.normalize:
             normalize_rows(vectors)
-        lengths = np.array([_length(item) for item in batch], np.uint32)
-        return VectorBatch(
-            records=[item.record for item in batch],
-            embeddings=vectors,
-            valid=valid,
-            sequence_lengths=lengths,
-            processing_times_ms=np.rint(1000 * elapsed * lengths / lengths.sum()).astype(np.uint64),
-            cut=sum(item.tokens.cut for item in batch),
-        )
-
-
-def _bytes_in(in_flight: Iterable[tuple[int, Future[VectorBatch]]]) -> int:
-    return sum(text_bytes for text_bytes, _ in in_flight)
-
-
-def _decode_safely(decode: Callable[..., FloatMatrix], batch: list[_Item]) -> FloatMatrix:
-    """Decode a batch; rows that are not finite are tried again alone.
-
-    Attention masks with minus infinity, so one text's NaN can reach the others of its batch.
-    """
-    vectors = decode([item.tokens.ids for item in batch])
-    if len(batch) > 1:
-        for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
-            vectors[row] = decode([batch[row].tokens.ids])[0]
-    return vectors
-
-
-def normalize_rows(vectors: FloatMatrix) -> None:
-    """Scale each row to length 1, in place; a row of zeros stays one."""
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    np.divide(vectors, norms, out=vectors, where=norms > 0, casting="same_kind")
+        shares = np.array([len(ids) for ids in texts]) / sum(map(len, texts))
+        return Decoded(vectors, valid, np.rint(1000 * elapsed * shares).astype(np.uint64))
 
 
 def share_threads(threads: int, model_bytes: int, *, on_gpu: bool) -> tuple[int, int]:

@@ -68,6 +68,7 @@ class Provenance:
         skipped: blank lines left out.
         cut: texts longer than ``max_length``.
         repaired: texts with bytes that were not UTF-8.
+        repeated: texts that got the vector of an equal text before them.
         without_vector: rows whose vector is null.
         tokens: fed to the model, in all.
         started_at: when the run began; a time without zone is taken as local.
@@ -85,6 +86,7 @@ class Provenance:
     skipped: int
     cut: int
     repaired: int
+    repeated: int
     without_vector: int
     tokens: int
     started_at: datetime

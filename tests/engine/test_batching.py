@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.engine.embedder import LlamaEmbedder, normalize_rows, share_threads
+from llama_cli.engine.batches import normalize_rows
+from llama_cli.engine.embedder import LlamaEmbedder, share_threads
 from tests.conftest import cosines, embed_all, open_embedder
 
 TEXTS = ["hello world", "a", "the quick brown fox " * 3, "", "time and water", "x y z"] * 20
@@ -48,7 +49,7 @@ def test_a_consumer_that_stops_early_leaves_no_work_running(tiny_bert: Path) -> 
         nonlocal read
         while True:
             read += 1
-            yield TextRecord(b"hello world", read, 0)
+            yield TextRecord(b"hello world %d" % read, read, 0)
 
     with open_embedder(tiny_bert, threads=2) as embedder:
         batches = embedder.embed(endless())  # type: ignore[arg-type]

@@ -1,0 +1,90 @@
+"""A batch of texts before and after its decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from llama_cli.engine.repeats import Answer
+from llama_cli.engine.tokenizer import TokenIds
+from llama_cli.types import FloatMatrix, TextRecord, VectorBatch
+
+
+class Item(NamedTuple):
+    """A text on its way: its tokens, or None where an earlier text brings the answer."""
+
+    record: TextRecord
+    answer: Answer
+    ids: TokenIds | None
+
+
+def cost(item: Item) -> int:
+    """Tokens to compute; repeated texts ride along for nothing."""
+    return 0 if item.ids is None else len(item.ids)
+
+
+class Decoded(NamedTuple):
+    """What one decode gave for the texts of a batch that had to be computed."""
+
+    vectors: FloatMatrix
+    valid: npt.NDArray[np.bool_]
+    times_ms: npt.NDArray[np.uint64]
+
+
+class InFlight(NamedTuple):
+    """A batch, and its decode unless all its texts are repeated ones."""
+
+    batch: list[Item]
+    future: Future[Decoded] | None
+
+
+def bytes_in(in_flight: Iterable[InFlight]) -> int:
+    """Size of the texts in flight."""
+    return sum(len(item.record.text) for entry in in_flight for item in entry.batch)
+
+
+def collect(batch: list[Item], future: Future[Decoded] | None) -> VectorBatch:
+    """The batch's rows in order. Called in order, so that repeated texts find their answers."""
+    computed = [row for row, item in enumerate(batch) if item.ids is not None]
+    times = np.zeros(len(batch), np.uint64)
+    if future is not None:
+        decoded = future.result()
+        times[computed] = decoded.times_ms
+        for row, vector, valid in zip(computed, decoded.vectors, decoded.valid, strict=True):
+            batch[row].answer.vector = vector
+            batch[row].answer.valid = bool(valid)
+    answers = [item.answer for item in batch]
+    vectors = [answer.vector for answer in answers if answer.vector is not None]
+    return VectorBatch(
+        records=[item.record for item in batch],
+        embeddings=np.stack(vectors),
+        valid=np.array([answer.valid for answer in answers]),
+        sequence_lengths=np.array([answer.tokens for answer in answers], np.uint32),
+        processing_times_ms=times,
+        cut=sum(answer.cut for answer in answers),
+        repeated=len(batch) - len(computed),
+    )
+
+
+def decode_safely(
+    decode: Callable[[Sequence[TokenIds]], FloatMatrix], texts: list[TokenIds]
+) -> FloatMatrix:
+    """Decode a batch; rows that are not finite are tried again alone.
+
+    Attention masks with minus infinity, so one text's NaN can reach the others of its batch.
+    """
+    vectors = decode(texts)
+    if len(texts) > 1:
+        for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
+            vectors[row] = decode([texts[row]])[0]
+    return vectors
+
+
+def normalize_rows(vectors: FloatMatrix) -> None:
+    """Scale each row to length 1, in place; a row of zeros stays one."""
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    np.divide(vectors, norms, out=vectors, where=norms > 0, casting="same_kind")
