@@ -3,7 +3,6 @@
     LlamaCliError                  exit 1: the run failed
     ├── UsageError                 exit 2: an option, the input or the output was refused
     │   ├── InputError             the input is missing, unreadable or not text
-    │   ├── OutputRefusedError     the output may not be written there
     │   └── TextTooLongError       a text is over the limit and cutting was not allowed
     ├── ModelError                 exit 3: the model cannot be used
     ├── EngineError                exit 1: llama.cpp failed while embedding
@@ -12,6 +11,7 @@
         ├── ParquetFormatError     "Parquet error: …"
         ├── ParquetIOError         "IO error: …"
         ├── SchemaMismatchError    "Schema mismatch: expected 384 dimensions, got 128"
+        ├── OutputRefusedError     exit 2: the output may not be written there
         └── OutputLockedError      another run is writing the same output
 
 Errors of llama.cpp, pyarrow and the operating system are translated at the edge where they
@@ -47,10 +47,6 @@ class UsageError(LlamaCliError):
 
 class InputError(UsageError):
     """The input is missing, unreadable or not lines of text."""
-
-
-class OutputRefusedError(UsageError):
-    """The output may not be written at that place."""
 
 
 class TextTooLongError(UsageError):
@@ -111,6 +107,12 @@ class SchemaMismatchError(ParquetError):
         )
         self.expected = expected
         self.actual = actual
+
+
+class OutputRefusedError(ParquetError):
+    """The output may not be written at that place."""
+
+    exit_code = 2
 
 
 class OutputLockedError(ParquetError):

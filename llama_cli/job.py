@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.embedder import EmbedderOptions
 from llama_cli.errors import InputError, OutputRefusedError, UsageError
 from llama_cli.models.resolve import ModelFile
-
-OnLong = Literal["cut", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +55,13 @@ def resolve_output(input_path: Path, output: str | None, *, overwrite: bool) -> 
     except OSError as error:
         raise InputError(f"{input_path}: {error.strerror}") from error
     if output is None:
-        if not input_path.is_file() or input_path.is_relative_to("/dev"):
+        if not input_path.is_file() or _is_descriptor(input_path):
             raise UsageError("a pipe has no name: say where the output goes with -o FILE")
         path = input_path.with_suffix(".parquet")
     elif output.endswith("/"):
-        raise OutputRefusedError(f"{output}: is a folder", hint="name a file in it")
+        raise OutputRefusedError(
+            f"{output}: is a folder", path=Path(output), hint="name a file in it"
+        )
     else:
         path = Path(output)
     try:
@@ -70,8 +69,13 @@ def resolve_output(input_path: Path, output: str | None, *, overwrite: bool) -> 
             _check_existing(path, input_path, overwrite=overwrite)
         _check_folder(Path(os.path.realpath(path)))
     except OSError as error:
-        raise OutputRefusedError(f"{path}: {error.strerror}") from error
+        raise OutputRefusedError(f"{path}: {error.strerror}", path=path) from error
     return path
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether it stands for an open file of this process, whose name is no name to go by."""
+    return path == Path("/dev/stdin") or path.is_relative_to("/dev/fd")
 
 
 def _check_input(path: Path) -> None:
@@ -85,19 +89,25 @@ def _check_input(path: Path) -> None:
 
 def _check_existing(output: Path, input_path: Path, *, overwrite: bool) -> None:
     if output.is_dir():
-        raise OutputRefusedError(f"{output}: is a folder", hint="name a file in it")
+        raise OutputRefusedError(f"{output}: is a folder", path=output, hint="name a file in it")
     if not output.is_file():
-        raise OutputRefusedError(f"{output}: is not a regular file, so it cannot be replaced")
+        raise OutputRefusedError(
+            f"{output}: is not a regular file, so it cannot be replaced", path=output
+        )
     if output.samefile(input_path):
-        raise OutputRefusedError(f"{output}: the output is the input itself")
+        raise OutputRefusedError(f"{output}: the output is the input itself", path=output)
     if not overwrite:
-        raise OutputRefusedError(f"{output}: exists already", hint="replace it with --overwrite")
+        raise OutputRefusedError(
+            f"{output}: exists already", path=output, hint="replace it with --overwrite"
+        )
 
 
 def _check_folder(target: Path) -> None:
     """The nearest existing folder must take a new entry; missing ones below it are made."""
     folder = next(parent for parent in target.parents if parent.exists())
     if not folder.is_dir():
-        raise OutputRefusedError(f"{folder}: is not a folder, so {target.name} cannot go there")
+        raise OutputRefusedError(
+            f"{folder}: is not a folder, so {target.name} cannot go there", path=target
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputRefusedError(f"{folder}: cannot write in this folder")
+        raise OutputRefusedError(f"{folder}: cannot write in this folder", path=target)

@@ -79,8 +79,8 @@ class _Tally:
     def add(self, batch: VectorBatch) -> None:
         self.rows += len(batch.records)
         self.cut += batch.cut
-        self.repeated += batch.repeated
-        self.tokens += int(batch.sequence_lengths.sum())
+        self.repeated += int(np.count_nonzero(batch.repeated))
+        self.tokens += int(batch.sequence_lengths[~batch.repeated].sum())
         self.without_vector += len(batch.records) - int(np.count_nonzero(batch.valid))
         self.input_position = batch.records[-1].end
 
@@ -95,27 +95,34 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
     started = time.perf_counter()
     tally = _Tally(datetime.now(UTC))
     digest = job.model.sha256()
-    with (
-        open_lines(job.input) as source,
-        Model(job.model.path, job.placement) as model,
-        LlamaEmbedder(model, job.embedder) as embedder,
-        ParquetWriter(
-            job.output,
-            embedder.dimension,
-            job.batch_size,
-            line_numbers=job.line_numbers,
-            overwrite=job.overwrite,
-            on_progress=_observer(on_progress, tally, source.size),
-        ) as writer,
-    ):
-        for vectors in embedder.embed(source):
-            tally.add(vectors)
-            writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
-            del vectors  # its texts may be many MB: let them go before the next are read
-        provenance = _provenance(job, embedder, source, tally, digest)
-        writer.add_metadata(METADATA_KEY, provenance.to_json())
-        writer.close()
-        return _summary(provenance, job.output, time.perf_counter() - started)
+    summary: RunSummary | None = None
+    try:
+        with (
+            open_lines(job.input) as source,
+            Model(job.model.path, job.placement) as model,
+            LlamaEmbedder(model, job.embedder) as embedder,
+            ParquetWriter(
+                job.output,
+                embedder.dimension,
+                job.batch_size,
+                line_numbers=job.line_numbers,
+                overwrite=job.overwrite,
+                on_progress=_observer(on_progress, tally, source.size),
+            ) as writer,
+        ):
+            for vectors in embedder.embed(source):
+                tally.add(vectors)
+                writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
+                del vectors  # its texts may be many MB: let them go before the next are read
+            provenance = _provenance(job, embedder, source, tally, digest)
+            writer.add_metadata(METADATA_KEY, provenance.to_json())
+            writer.close()
+            summary = _summary(provenance, job.output, time.perf_counter() - started)
+        return summary  # noqa: RET504 - it says below whether the output is in place
+    except KeyboardInterrupt:
+        if summary is None:
+            raise
+        return summary  # too late: the output is in place
 
 
 def _observer(

@@ -38,7 +38,7 @@ class VectorBatch:
         sequence_lengths: uint32[n], tokens fed to the model, special tokens included.
         processing_times_ms: uint64[n], each text's share of its batch's compute time.
         cut: how many of the texts were shortened to the maximum length.
-        repeated: how many had the vector of an equal text before them.
+        repeated: bool[n]; True where the vector is that of an equal text before it.
     """
 
     records: Sequence[TextRecord]
@@ -47,7 +47,7 @@ class VectorBatch:
     sequence_lengths: npt.NDArray[np.uint32]
     processing_times_ms: npt.NDArray[np.uint64]
     cut: int
-    repeated: int
+    repeated: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

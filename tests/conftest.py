@@ -45,7 +45,7 @@ def embed_all(embedder: LlamaEmbedder, texts: Sequence[str | bytes]) -> Embedded
         times=[int(n) for batch in batches for n in batch.processing_times_ms],
         lines=[record.line for batch in batches for record in batch.records],
         cut=sum(batch.cut for batch in batches),
-        repeated=sum(batch.repeated for batch in batches),
+        repeated=sum(int(batch.repeated.sum()) for batch in batches),
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
 
-from llama_cli import __version__
 from llama_cli.cli.embed import embed
 from llama_cli.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
+from llama_cli.cli.version import Version
 
 app = typer.Typer(
     name="llama-cli",
@@ -24,21 +23,10 @@ app.command()(embed)
 app.command()(inspect)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"llama-cli-embed {__version__}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def options(
     context: typer.Context,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
+    _version: Version = False,
 ) -> None:
     """Turn lines of text into a Parquet file of embeddings, with llama.cpp."""
     if context.invoked_subcommand is None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from llama_cli.cli.settings import EmbedSettings
+from llama_cli.cli.version import Version
 
 
 class PoolingOption(StrEnum):
@@ -144,6 +145,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     debug: Annotated[
         bool, typer.Option("--debug", help="Show llama.cpp's log, and tracebacks of errors.")
     ] = False,
+    _version: Version = False,
 ) -> int:
     """Embed each line of a text file and write the vectors to a Parquet file."""
     # Here and not above: NumPy, Arrow and llama.cpp would make --help five times as slow.

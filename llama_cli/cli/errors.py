@@ -7,16 +7,15 @@ have no vector; 130 interrupted.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import sys
 import traceback
 from collections.abc import Sequence
 
 import typer
 
 from llama_cli.cli.printable import printable
-from llama_cli.errors import LlamaCliError, ParquetError
+from llama_cli.cli.stderr import ForgivingStderr
+from llama_cli.errors import LlamaCliError, OutputRefusedError, ParquetError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -28,11 +27,13 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
     """Say what failed, as the given command line asked for it; returns the exit code."""
     message, code = _describe(error)
     if "--debug" in words:
-        traceback.print_exception(error)
+        traceback.print_exception(error, file=ForgivingStderr())
     if "--json" in words:
         with contextlib.suppress(OSError):  # stdout itself may be what failed
             print(json.dumps({"error": message, "exit_code": code}), flush=True)
-    print(f"llama-cli: error: {printable(message)}", file=sys.stderr)
+    stderr = ForgivingStderr()
+    stderr.write(f"llama-cli: error: {printable(message)}\n")
+    stderr.flush()
     return code
 
 
@@ -45,17 +46,16 @@ def _describe(error: BaseException) -> tuple[str, int]:
         return "interrupted; no output was written", EXIT_INTERRUPTED
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller --batch-size or --max-length", EXIT_FAILED
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EPIPE, errno.EIO):
-        # Files have errors of their own; these are left for the terminal or the pipe after us.
-        return f"cannot write to stdout: {error.strerror}", EXIT_FAILED
     kind = type(error).__name__
     return f"unexpected {kind}: {error} (please report this; --debug shows more)", EXIT_FAILED
 
 
 def _with_path_and_hint(error: LlamaCliError) -> str:
     message = str(error)
-    if isinstance(error, ParquetError) and error.path and str(error.path) not in message:
-        message = f"{error.path}: {message}"
+    # Where writing failed the message is the system's; refusals name the path themselves.
+    if isinstance(error, ParquetError) and not isinstance(error, OutputRefusedError):
+        named = error.path is None or str(error.path) in message
+        message = message if named else f"{error.path}: {message}"
     return f"{message}; {error.hint}" if error.hint else message
 
 

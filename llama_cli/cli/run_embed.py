@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import cast
+from typing import TextIO, cast
 
 from rich.console import Console
 
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
 from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
+from llama_cli.cli.stderr import ForgivingStderr
 from llama_cli.cli.summary import as_json, as_text, count
 from llama_cli.engine.devices import place_model, usable_cores
 from llama_cli.engine.embedder import EmbedderOptions
 from llama_cli.engine.library import build_info
 from llama_cli.engine.model import PoolingChoice
+from llama_cli.errors import LlamaCliError
 from llama_cli.job import EmbedJob, resolve_output
 from llama_cli.models.resolve import resolve_model
-from llama_cli.pipeline import run
+from llama_cli.output.interrupts import interrupts_ignored
+from llama_cli.pipeline import RunSummary, run
 from llama_cli.progress import make_view
 
 log = logging.getLogger(__name__)
@@ -28,7 +31,9 @@ _SUSPICIOUS_SHARE = 0.5
 
 def run_embed(settings: EmbedSettings) -> int:
     """Run one embedding job and report on it; returns the exit code."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=cast(TextIO, ForgivingStderr()), highlight=False, markup=False, emoji=False
+    )
     _show_log(console, debug=settings.debug)
     job = resolve_job(settings)
     if settings.debug:
@@ -38,10 +43,15 @@ def run_embed(settings: EmbedSettings) -> int:
         summary = run(job, view.update)
     finally:
         view.stop()
+    with interrupts_ignored():  # the work is done, and shall be called so
+        return _report(summary, settings, console)
+
+
+def _report(summary: RunSummary, settings: EmbedSettings, console: Console) -> int:
     if not settings.quiet:
         console.print(as_text(summary), soft_wrap=True)
     if settings.as_json:
-        print(as_json(summary), flush=True)
+        _print_json(summary)
     if summary.repaired > summary.rows * _SUSPICIOUS_SHARE:
         lines = count(summary.repaired, "line")
         log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, summary.rows)
@@ -50,6 +60,13 @@ def run_embed(settings: EmbedSettings) -> int:
         log.warning("%s got no vector: the model's was not finite", rows)
         return EXIT_ROWS_WITHOUT_VECTOR
     return 0
+
+
+def _print_json(summary: RunSummary) -> None:
+    try:
+        print(as_json(summary), flush=True)
+    except OSError as error:
+        raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
 
 
 def resolve_job(settings: EmbedSettings) -> EmbedJob:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,16 @@ def run_inspect(path: Path, rows: int) -> int:
         InputError: it is not there or not a sound Parquet file.
     """
     # The output of this command is often cut short by `head`.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the texts may hold what a locale cannot show
+    try:
+        return _inspect(path, rows)
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
+def _inspect(path: Path, rows: int) -> int:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if not path.is_file():

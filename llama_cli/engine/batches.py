@@ -22,6 +22,11 @@ class Item(NamedTuple):
     ids: TokenIds | None
 
 
+def text_size(item: Item) -> int:
+    """Bytes of its text."""
+    return len(item.record.text)
+
+
 def cost(item: Item) -> int:
     """Tokens to compute; repeated texts ride along for nothing."""
     return 0 if item.ids is None else len(item.ids)
@@ -55,18 +60,17 @@ def collect(batch: list[Item], future: Future[Decoded] | None) -> VectorBatch:
         decoded = future.result()
         times[computed] = decoded.times_ms
         for row, vector, valid in zip(computed, decoded.vectors, decoded.valid, strict=True):
-            batch[row].answer.vector = vector
+            batch[row].answer.vector = vector.copy()  # a view would keep all the batch
             batch[row].answer.valid = bool(valid)
     answers = [item.answer for item in batch]
-    vectors = [answer.vector for answer in answers if answer.vector is not None]
     return VectorBatch(
         records=[item.record for item in batch],
-        embeddings=np.stack(vectors),
+        embeddings=np.stack([answer.known_vector for answer in answers]),
         valid=np.array([answer.valid for answer in answers]),
         sequence_lengths=np.array([answer.tokens for answer in answers], np.uint32),
         processing_times_ms=times,
         cut=sum(answer.cut for answer in answers),
-        repeated=len(batch) - len(computed),
+        repeated=np.array([item.ids is None for item in batch]),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from llama_cli.engine.library import forget_errors, last_error, llama_cpp
+from llama_cli.engine.library import forget_errors, last_error, llama_cpp, outside_main_thread
 from llama_cli.engine.logits import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model, Pooling
 from llama_cli.errors import EngineError, ModelError
@@ -26,6 +28,9 @@ MAX_TEXTS = 256
 _NO_MEMORY = -2
 
 _FLASH_ATTENTION = (1, -1)  # on; where a model cannot, let llama.cpp choose
+
+
+_GROWTH = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,17 @@ class Context:
         batch = _Batch(texts, total)
         forget_errors()
         # llama_decode, not llama_encode: the latter turns off causal attention where it belongs.
-        code = lib.llama_decode(self._handle, batch.struct)
+        # A batch larger than any before makes llama.cpp take and clear memory that we then give
+        # back; one context at a time, so that it is taken once and not once for each.
+        larger = total > self._reserved
+        with _GROWTH if larger else contextlib.nullcontext():
+            code = lib.llama_decode(self._handle, batch.struct)
+            if code == 0 and larger:
+                self._release_logits(total)
         if code == _NO_MEMORY:
             raise _out_of_memory(f"a batch of {total} tokens")
         if code != 0:
             raise EngineError(f"llama.cpp could not decode a batch (code {code}): {last_error()}")
-        self._release_logits(total)
         return self._read_vectors(len(texts))
 
     def _read_vectors(self, count: int) -> FloatMatrix:
@@ -108,12 +118,15 @@ class Context:
         Memory follows the longest text seen, not the model's limit, which may be 32,768 tokens
         and several GB.
         """
-        capacity = max(256, 1 << (tokens - 1).bit_length())
+        # A multiple of MAX_TEXTS: llama.cpp insists, see there.
+        capacity = -(-tokens // MAX_TEXTS) * MAX_TEXTS
         self.close()
         forget_errors()
         for flash_attention in _FLASH_ATTENTION:
             params = self._params(capacity, flash_attention)
-            self._handle = llama_cpp().llama_init_from_model(self._model.handle, params)
+            self._handle = outside_main_thread(
+                llama_cpp().llama_init_from_model, self._model.handle, params
+            )
             if self._handle:
                 self._capacity = capacity
                 self._reserved = 0
@@ -123,10 +136,9 @@ class Context:
         raise _out_of_memory(f"a context of {capacity} tokens")
 
     def _release_logits(self, tokens: int) -> None:
-        """Give unused memory back, whenever a larger batch than before made llama.cpp take it."""
-        # With a GPU the memory is pinned, and not ours to give back.
-        if tokens > self._reserved and not self._model.placement.on_gpu:
-            self._reserved = tokens
+        """Give unused memory back that llama.cpp has taken for a batch of so many tokens."""
+        self._reserved = max(tokens, self._reserved)
+        if not self._model.placement.on_gpu:  # there it is pinned, and not ours to give back
             release_logits(self._handle, tokens, self._vocabulary)
 
     def _params(self, capacity: int, flash_attention: int) -> Any:

@@ -22,6 +22,7 @@ from llama_cli.engine.batches import (
     cost,
     decode_safely,
     normalize_rows,
+    text_size,
 )
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
 from llama_cli.engine.model import Model, ModelFacts, Pooling, PoolingChoice, resolve_pooling
@@ -107,11 +108,15 @@ class LlamaEmbedder:
             TextTooLongError: a text is too long and cutting is not allowed.
             EngineError: llama.cpp failed.
         """
+        if self._recent is not None:
+            self._recent.clear()  # an earlier run may have left texts without their vectors
         batches = pack(
             map(self._prepare, records),
             cost,
+            text_size,
             max_tokens=self._batch_tokens,
             max_items=MAX_TEXTS,
+            max_bytes=_MOST_BYTES,
         )
         in_flight: collections.deque[InFlight] = collections.deque()
         for batch in batches:

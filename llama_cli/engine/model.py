@@ -10,7 +10,12 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from llama_cli.engine.devices import Placement
-from llama_cli.engine.library import forget_errors, last_error, llama_cpp
+from llama_cli.engine.library import (
+    forget_errors,
+    last_error,
+    llama_cpp,
+    outside_main_thread,
+)
 from llama_cli.errors import ModelError
 
 Pooling = Literal["mean", "cls", "last"]
@@ -102,7 +107,7 @@ def _load(path: Path, placement: Placement) -> Any:
     )
     params.devices = ctypes.cast(handles, ctypes.c_void_p)
     forget_errors()
-    handle = lib.llama_model_load_from_file(os.fsencode(path), params)
+    handle = outside_main_thread(lib.llama_model_load_from_file, os.fsencode(path), params)
     if not handle:
         reason = last_error() or "llama.cpp gave no reason"
         raise ModelError(f"{path}: cannot load the model: {reason}")

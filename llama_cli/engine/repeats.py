@@ -31,6 +31,13 @@ class Answer:
     vector: npt.NDArray[np.float32] | None = None
     valid: bool = False
 
+    @property
+    def known_vector(self) -> npt.NDArray[np.float32]:
+        """The vector, which must have been computed."""
+        if self.vector is None:
+            raise RuntimeError("a repeated text was collected before the text it repeats")
+        return self.vector
+
 
 class RecentTexts:
     """Answers by text, the least recently seen forgotten first.
@@ -43,6 +50,10 @@ class RecentTexts:
         """Remember as many vectors of that dimension as the budget holds."""
         self._most = max(1, budget_bytes // (4 * dimension + _OVERHEAD_BYTES))
         self._answers: OrderedDict[bytes, Answer] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget all texts."""
+        self._answers.clear()
 
     def find(self, text: bytes) -> Answer | None:
         """The answer of a text seen before; it may not be computed yet."""

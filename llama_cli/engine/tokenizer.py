@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 TokenIds = npt.NDArray[np.int32]
 
 
+_MARGIN = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """One text as the model reads it.
@@ -91,11 +94,11 @@ class NativeTokenizer:
     def content_ids(self, text: bytes, limit: int) -> TokenIds:
         """The text's own tokens; of a very long text only as much is read as the limit needs."""
         # Tokens near the end of a head may differ from those of the whole text, so a head
-        # counts as long enough only at twice the limit.
-        size = max(1 << 14, 32 * limit)
+        # counts as long enough only well beyond the limit.
+        size = max(1 << 12, 8 * limit)
         while size < len(text):
             ids = self.ids(_head(text, size), add_special=False)
-            if len(ids) > 2 * limit:
+            if len(ids) > limit + limit // 4 + _MARGIN:
                 return ids
             size *= 2
         return self.ids(text, add_special=False)

@@ -8,10 +8,14 @@ control characters that BERT removes, and has no limit of 100 characters for a w
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
+
+from llama_cli.errors import ModelError
 
 # The library's own thread pool would compete with the decoding threads for the same cores.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -21,11 +25,6 @@ MAX_WORD_CHARS = 100
 
 _PHANTOM_SPACE = "\u2581"
 _CHUNK = 1 << 15
-
-# Where a text can be cut without changing its tokens: after white space (not \s, which takes in
-# control characters that BERT removes), after ASCII punctuation, and after the commonest
-# ideographs, each of which stands alone in BERT.
-_BREAK = re.compile(r"[ \t\r\n!-/:-@\[-`{-~\u3400-\u4dbf\u4e00-\u9fff]")
 
 
 class WordPiece:
@@ -43,20 +42,28 @@ class WordPiece:
             unknown: id of the unknown token.
             lowercase: whether the vocabulary is lower-cased.
             strip: whether accents are dropped.
+
+        Raises:
+            ModelError: the vocabulary has no unknown token.
         """
         from tokenizers import Tokenizer
         from tokenizers.models import WordPiece as Pieces
         from tokenizers.normalizers import BertNormalizer
         from tokenizers.pre_tokenizers import BertPreTokenizer
 
+        if not 0 <= unknown < len(pieces):
+            raise ModelError(f"the vocabulary has no token {unknown}, named as the unknown one")
         vocab = {_unmark(piece, i in control): i for i, piece in enumerate(pieces)}
+        # By its id: a damaged file may mark it as a piece of a word.
+        name = next(piece for piece, i in vocab.items() if i == unknown)
         tokenizer = Tokenizer(
-            Pieces(vocab, unk_token=pieces[unknown], max_input_chars_per_word=MAX_WORD_CHARS)
+            Pieces(vocab, unk_token=name, max_input_chars_per_word=MAX_WORD_CHARS)
         )
         tokenizer.normalizer = BertNormalizer(
             clean_text=True, handle_chinese_chars=True, strip_accents=strip, lowercase=lowercase
         )
         tokenizer.pre_tokenizer = BertPreTokenizer()
+        self._unknown = unknown
         self._encode: Any = tokenizer.encode
 
     def content_ids(self, text: bytes, limit: int) -> list[int]:
@@ -65,10 +72,15 @@ class WordPiece:
             return self._ids(text.decode())[: limit + 1]
         ids: list[int] = []
         for part in split_at_breaks(text):
-            ids += self._ids(part)
+            ids += self._word_ids(part) if len(part) > _CHUNK else self._ids(part)
             if len(ids) > limit:
                 break
         return ids[: limit + 1]
+
+    def _word_ids(self, word: str) -> list[int]:
+        """Ids of a word of many KB: a part of it is enough to know that it is unknown."""
+        head = self._ids(word[:_CHUNK])
+        return head if head == [self._unknown] else self._ids(word)
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._encode(text, add_special_tokens=False).ids
@@ -96,35 +108,55 @@ def is_cased(pieces: list[str]) -> bool:
 def split_at_breaks(text: bytes, chunk: int = _CHUNK) -> Iterator[str]:
     """Cut a long text where cutting changes no token, in parts of about ``chunk`` bytes.
 
-    A run of ``chunk`` bytes without any break is one over-long word: its head alone makes it
-    the unknown token, so the rest of the run is passed over.
+    A word that is longer than that comes whole, in a part of its own.
     """
     start = 0
     while start < len(text):
-        part = text[start : start + chunk].decode(errors="ignore")
-        start += len(part.encode())
-        if start >= len(text):
-            yield part
-            return
-        end = _last_break(part)
-        if end:
-            start -= len(part[end:].encode())
-            yield part[:end]
-        else:
-            start = _next_break(text, start)
-            yield part
+        part = _decode_head(text, start, chunk)
+        end = len(part)
+        if start + len(part.encode()) < len(text):
+            end = _after_last_break(part)
+        if end == 0:  # in the middle of a huge word
+            part = text[start : _next_break(text, start)].decode()
+            end = len(part)
+        yield part[:end]
+        start += len(part[:end].encode())
 
 
-def _last_break(part: str) -> int:
+def _decode_head(text: bytes, start: int, size: int) -> str:
+    """Up to ``size`` bytes of valid UTF-8 from ``start``, less a character cut in two."""
+    return text[start : start + size].decode(errors="ignore")
+
+
+def _after_last_break(part: str) -> int:
     """Index just after the last break in the part; 0 where there is none."""
-    return next((i for i in range(len(part), 0, -1) if _BREAK.match(part[i - 1])), 0)
+    breaks = _breaks()
+    return next((i for i in range(len(part), 0, -1) if breaks.match(part[i - 1])), 0)
 
 
 def _next_break(text: bytes, start: int) -> int:
     """Position of the first break at or after ``start``, or the text's end."""
     while start < len(text):
-        part = text[start : start + _CHUNK].decode(errors="ignore")
-        if found := _BREAK.search(part):
+        part = _decode_head(text, start, _CHUNK)
+        if found := _breaks().search(part):
             return start + len(part[: found.start()].encode())
         start += len(part.encode())
     return start
+
+
+@functools.cache
+def _breaks() -> re.Pattern[str]:
+    """The characters at which BERT ends a word whatever follows, each a token or white space.
+
+    White space, punctuation of every script, the symbols of ASCII, and ideographs. Control
+    characters are not among them: BERT removes them and joins what is around.
+    """
+    spaces = "".join(char for char in map(chr, range(0x3001)) if _is_space(char))
+    marks = "".join(
+        re.escape(char) for char in map(chr, range(0x20000)) if unicodedata.category(char)[0] == "P"
+    )
+    return re.compile(f"[{spaces}{marks}!-/:-@\\[-`{{-~\u3400-\u4dbf\u4e00-\u9fff]")
+
+
+def _is_space(char: str) -> bool:
+    return char in "\t\n\r" or unicodedata.category(char) in ("Zs", "Zl", "Zp")

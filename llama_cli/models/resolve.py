@@ -56,7 +56,15 @@ def resolve_model(model: str | None, filename: str | None) -> ModelFile:
         if filename is not None:
             raise UsageError("--filename chooses a file in a folder: name that with --model")
         return ModelFile(DEFAULT_MODEL, builtin=True)
-    path = Path(model).expanduser()
+    try:
+        return _find(Path(model).expanduser(), filename)
+    except OSError as error:
+        raise ModelError(f"{model}: {error.strerror}") from error
+    except RuntimeError as error:  # of expanduser: no such user
+        raise ModelError(f"{model}: {error}") from error
+
+
+def _find(path: Path, filename: str | None) -> ModelFile:
     if path.is_dir():
         return ModelFile(_choose(path, filename), builtin=False)
     if filename is not None:
@@ -69,7 +77,7 @@ def resolve_model(model: str | None, filename: str | None) -> ModelFile:
 
 
 def _choose(folder: Path, filename: str | None) -> Path:
-    found = sorted(path.name for path in folder.glob("*.gguf"))
+    found = sorted(path.name for path in folder.iterdir() if path.suffix == ".gguf")
     if filename is not None:
         if not (folder / filename).is_file():
             raise ModelError(f"{folder / filename}: no such model file", hint=_listing(found))
@@ -87,6 +95,8 @@ def _listing(names: list[str]) -> str | None:
 
 def _nearest(path: Path) -> str | None:
     """The file beside it whose name is most like the one given."""
-    siblings = [sibling.name for sibling in path.parent.glob("*.gguf")]
+    if not path.parent.is_dir():
+        return None
+    siblings = [file.name for file in path.parent.iterdir() if file.suffix == ".gguf"]
     close = difflib.get_close_matches(path.name, siblings, n=1)
     return f"did you mean {path.parent / close[0]}?" if close else None

@@ -102,17 +102,16 @@ class Provenance:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Provenance:
-        """Read what ``to_json`` wrote; unknown keys are ignored.
+        """Read what ``to_json`` wrote; later versions only add keys, which are ignored.
 
         Raises:
-            ValueError: not JSON, or of another format version.
+            ValueError: not JSON, or of no format version.
             KeyError: a value is missing.
             TypeError: a value has the wrong type.
         """
         values = json.loads(text)
-        version = values["format_version"]
-        if version != FORMAT_VERSION:
-            raise ValueError(f"format version {version} is not known here, only {FORMAT_VERSION}")
+        if int(values["format_version"]) < 1:
+            raise ValueError(f"format version {values['format_version']} never existed")
         known = _known(cls, values)
         known["model"] = ModelProvenance(**_known(ModelProvenance, values["model"]))
         known["input"] = InputProvenance(**_known(InputProvenance, values["input"]))

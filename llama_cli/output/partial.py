@@ -13,9 +13,12 @@ from typing import NoReturn
 import pyarrow as pa
 
 from llama_cli.errors import OutputLockedError, OutputRefusedError
+from llama_cli.output.interrupts import interrupts_ignored
 from llama_cli.output.translate import io_error, translated_errors
 
 _ATTEMPTS = 100
+# What a Parquet file begins and, when it is finished, ends with.
+_MAGIC = b"PAR1"
 
 
 class PartialFile:
@@ -62,11 +65,12 @@ class PartialFile:
             os.fsync(self._file.fileno())
         try:
             self._check_output()
-            self.path.replace(self._target)
+            with interrupts_ignored():  # there is nothing left to stop
+                self.path.replace(self._target)
+                self._sync_folder()
+                self._file.close()
         except (OSError, OutputRefusedError) as error:
             self._keep(error)
-        self._sync_folder()
-        self._file.close()
 
     def discard(self) -> None:
         """Remove the file, unless it became the output or was kept. Never raises."""
@@ -85,11 +89,13 @@ class PartialFile:
         except FileNotFoundError:
             return
         if stat.S_ISDIR(mode):
-            raise OutputRefusedError(f"{self._output} is a folder", hint="name a file in it")
+            raise OutputRefusedError(
+                f"{self._output} is a folder", path=self._output, hint="name a file in it"
+            )
         if not stat.S_ISREG(mode):
-            raise OutputRefusedError(f"{self._output} is not a regular file")
+            raise OutputRefusedError(f"{self._output} is not a regular file", path=self._output)
         if not self._overwrite:
-            raise OutputRefusedError(f"{self._output} exists already")
+            raise OutputRefusedError(f"{self._output} exists already", path=self._output)
 
     def _create_locked(self) -> io.FileIO:
         """Create the file; what a dead run left is removed first.
@@ -112,12 +118,29 @@ class PartialFile:
         with suppress(FileNotFoundError):  # its owner may finish while we look
             if not stat.S_ISREG(self.path.lstat().st_mode):
                 raise OutputRefusedError(
-                    f"{self.path} is in the way and is not a regular file", hint="remove it"
+                    f"{self.path} is in the way and is not a regular file",
+                    path=self._output,
+                    hint="remove it",
                 )
             fd = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
             with io.FileIO(fd, "r+") as file:
                 if self._lock(file):
+                    self._check_leftover(file)
                     self.path.unlink()
+
+    def _check_leftover(self, file: io.FileIO) -> None:
+        """Refuse to remove what is not the torn work of a run: the name may be a user's."""
+        size = os.fstat(file.fileno()).st_size
+        head = os.pread(file.fileno(), len(_MAGIC), 0)
+        tail = os.pread(file.fileno(), len(_MAGIC), max(0, size - len(_MAGIC)))
+        finished = size > len(_MAGIC) and tail == _MAGIC
+        if not _MAGIC.startswith(head) or finished:
+            what = "a finished file" if finished else "not a leftover of this program"
+            raise OutputRefusedError(
+                f"{self.path} is in the way and is {what}",
+                path=self._output,
+                hint="move it elsewhere",
+            )
 
     def _lock(self, file: io.FileIO) -> bool:
         """Lock the file; False where its holder renamed or removed it before we got the lock."""
@@ -149,7 +172,7 @@ class PartialFile:
             failure = io_error(error, self._output)
             failure.hint = hint or failure.hint
             raise failure from error
-        raise OutputRefusedError(str(error), hint=hint) from error
+        raise OutputRefusedError(str(error), path=self._output, hint=hint) from error
 
     def _sync_folder(self) -> None:
         """Make the new name durable. The file is in place; failing now would help nobody."""

@@ -188,6 +188,11 @@ class ParquetWriter:
             self._groups.discard()
             self._partial.discard()
 
+    def __del__(self) -> None:
+        # Let go without close: discard, before pyarrow's own writer finishes the file.
+        if hasattr(self, "_groups"):
+            self.abort()
+
     def __enter__(self) -> ParquetWriter:
         return self
 

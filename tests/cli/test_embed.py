@@ -193,6 +193,26 @@ def test_rows_without_a_vector_keep_their_place(cli: Command, notes: Path, tmp_p
     assert [vector.is_valid for vector in vectors] == [True, False, True]
 
 
+def test_repeated_texts_are_counted_and_not_computed(
+    cli: Command, tmp_path: Path, tiny_bert: Path
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("water and time\n" * 100, "utf-8")
+    once = json.loads(cli("embed", source, "-m", tiny_bert, "--json", "-q").out)
+    every = json.loads(
+        cli("embed", source, "-m", tiny_bert, "--json", "-q", "--no-dedup", "--overwrite").out
+    )
+    assert (once["repeated"], once["tokens"], once["rows"]) == (99, 5, 100)
+    assert (every["repeated"], every["tokens"], every["rows"]) == (0, 500, 100)
+
+
+def test_debug_shows_the_log_of_llama_cpp(cli: Command, notes: Path, tiny_bert: Path) -> None:
+    assert "llama_model_loader" not in cli("embed", notes, "-m", tiny_bert).err
+    shown = cli("embed", notes, "-m", tiny_bert, "--overwrite", "--debug", "--threads", 3).err
+    assert "llama_model_loader: loaded meta data" in shown
+    assert "3 contexts of 1 threads each" in shown
+
+
 class TestInstalledCommand:
     def test_it_runs_as_a_command_and_as_a_module(
         self, installed_cli: Command, notes: Path
@@ -236,6 +256,36 @@ class TestInstalledCommand:
         assert done.stderr == (
             "llama-cli: error: cannot write to stdout: No space left on device\n"
         )
+
+    @pytest.mark.parametrize("redirection", ["2> /dev/full", "2>&-", "2>&1 >/dev/null | true"])
+    def test_a_run_outlives_whoever_reads_its_log(
+        self, tmp_path: Path, tiny_bert: Path, redirection: str
+    ) -> None:
+        source = tmp_path / "in.txt"
+        source.write_bytes(b"\xff broken\n" * 10)
+        line = f'"$0" -m llama_cli embed "$1" -m "$2" {redirection}; exit ${{PIPESTATUS[0]}}'
+        done = subprocess.run(
+            ["bash", "-c", line, sys.executable, source, tiny_bert],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert done.stdout == b""
+        assert pq.read_metadata(source.with_suffix(".parquet")).num_rows == 10
+
+    def test_ctrl_c_while_the_model_loads_is_not_lost(self, notes: Path) -> None:
+        """At any moment of the start: either it was interrupted, or it was done already."""
+        for delay in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35):
+            output = notes.parent / "out.parquet"
+            process = subprocess.Popen(
+                [*MODULE, "embed", notes, "-o", output], stderr=subprocess.PIPE, text=True
+            )
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+            assert "Traceback" not in err
+            assert process.returncode == (0 if output.exists() else 130)
+            output.unlink(missing_ok=True)
 
     def test_names_that_are_not_utf8(self, installed_cli: Command, tmp_path: Path) -> None:
         source = tmp_path / "caf\udce9.txt"

@@ -63,6 +63,16 @@ def test_batch_size_costs_its_rows_and_at_most_a_row_group(
     assert 5 * MB < large - small < 64 * MB
 
 
+@pytest.mark.parametrize("words", ["distinct", "equal"])
+def test_huge_words_of_few_tokens_do_not_pile_up(tmp_path: Path, words: str) -> None:
+    """Eight MiB a line and three tokens: batches are bounded in bytes, too."""
+    source = tmp_path / "in.txt"
+    with source.open("wb") as file:
+        for letter in range(97, 97 + 16):
+            file.write(bytes([97 if words == "equal" else letter]) * (8 << 20) + b"\n")
+    assert peak(source, "--threads", 2) < DEFAULT_MODEL.stat().st_size + 300 * MB
+
+
 @pytest.mark.parametrize("length", [100, 1 << 20, 16 << 20])
 def test_the_default_model_takes_its_file_and_300_mb(tmp_path: Path, length: int) -> None:
     """Lines of up to 16 MiB that hardly compress; see docs/architecture.md for longer ones."""

@@ -108,6 +108,19 @@ MODEL: dict[str, tuple[Words, str]] = {
         "does not say how to pool its token vectors; choose with --pooling",
     ),
     "reranker": (lambda d: ["-m", write_bert(d / "r.gguf", pooling=4)], "is a reranker"),
+    "name too long": (lambda d: ["-m", d / ("x" * 300)], "File name too long"),
+    "no such user": (lambda d: ["-m", "~nosuchuser/x.gguf"], "home directory"),
+    "unknown token out of range": (
+        lambda d: [
+            "-m",
+            rewrite(
+                write_bert(d / "b.gguf"),
+                d / "u.gguf",
+                changes={"tokenizer.ggml.unknown_token_id": 90_000},
+            ),
+        ],
+        "the vocabulary has no token 90000",
+    ),
     "empty folder": (lambda d: ["-m", (d / "models").mkdir() or d / "models"], "no .gguf file"),
 }
 

@@ -79,7 +79,7 @@ def test_times_of_a_batch_are_shared_by_tokens(default_embedder: LlamaEmbedder) 
     result = embed_all(default_embedder, ["word", "word " * 98, "word " * 148])
     assert result.lengths == [3, 100, 150]  # together in one batch
     one, hundred, more = result.times
-    assert hundred > 0
+    assert hundred > 3
     assert one == pytest.approx(hundred * 3 / 100, abs=1)
     assert more == pytest.approx(hundred * 1.5, abs=1.5)
 

@@ -10,21 +10,31 @@ from llama_cli.engine.packing import pack
 sizes = st.lists(st.integers(1, 600), max_size=200)
 
 
-@given(sizes, st.integers(1, 512), st.integers(1, 64))
+@given(sizes, st.integers(1, 512), st.integers(1, 64), st.integers(1, 2000))
 def test_every_item_once_in_order_and_no_batch_over_its_limits(
-    items: list[int], max_tokens: int, max_items: int
+    items: list[int], max_tokens: int, max_items: int, max_bytes: int
 ) -> None:
     numbered = list(enumerate(items))
-    batches = list(pack(numbered, lambda item: item[1], max_tokens=max_tokens, max_items=max_items))
+    batches = list(
+        pack(
+            numbered,
+            lambda item: item[1],
+            lambda item: 2 * item[1],
+            max_tokens=max_tokens,
+            max_items=max_items,
+            max_bytes=max_bytes,
+        )
+    )
     assert [item for batch in batches for item in batch] == numbered
     for batch in batches:
         assert 1 <= len(batch) <= max_items
         assert len(batch) == 1 or sum(size for _, size in batch) <= max_tokens
+        assert 2 * sum(size for _, size in batch[:-1]) < max_bytes
 
 
 @given(sizes)
 def test_batches_are_filled_before_a_new_one_starts(items: list[int]) -> None:
-    batches = list(pack(items, lambda size: size, max_tokens=512, max_items=64))
+    batches = list(pack(items, int, int, max_tokens=512, max_items=64, max_bytes=10**9))
     for batch, following in itertools.pairwise(batches):
         assert len(batch) == 64 or sum(batch) + following[0] > 512
 
@@ -34,5 +44,5 @@ def test_packing_is_lazy() -> None:
         while True:
             yield 100
 
-    batches = pack(endless(), lambda size: size, max_tokens=250, max_items=64)  # type: ignore[arg-type, var-annotated]
+    batches = pack(endless(), int, int, max_tokens=250, max_items=64, max_bytes=10**9)  # type: ignore[arg-type, var-annotated]
     assert next(batches) == [100, 100]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ def test_vectors_and_token_counts_equal_the_reference(
     with np.load(REFERENCE / "reference.npz") as reference:
         vectors = reference[f"{name}_vectors"]
         counts = reference[f"{name}_token_counts"]
+        checksum = str(reference[f"{name}_sha256"])
+    assert hashlib.sha256((REFERENCE / f"{name}.txt").read_bytes()).hexdigest() == checksum
     assert len(texts) == len(vectors)
 
     ours = embed_all(default_embedder, texts)

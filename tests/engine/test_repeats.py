@@ -66,6 +66,16 @@ def test_a_repeated_text_without_a_vector_has_none_either(tiny_bert: Path) -> No
         ]
 
 
+def test_a_run_cut_short_leaves_nothing_to_the_next(tiny_bert: Path) -> None:
+    from llama_cli.types import TextRecord
+
+    with open_embedder(tiny_bert) as embedder:
+        unfinished = embedder.embed(TextRecord(text.encode(), 1, 1) for text in DISTINCT)
+        next(unfinished)
+        unfinished.close()  # type: ignore[attr-defined]
+        assert len(embed_all(embedder, DISTINCT).vectors) == len(DISTINCT)
+
+
 def test_the_least_recently_seen_is_forgotten_first() -> None:
     recent = RecentTexts(100, budget_bytes=3 * (4 * 100 + 400))
     answers = {text: Answer(1, cut=False) for text in (b"a", b"b", b"c", b"d")}

@@ -71,6 +71,18 @@ class TestClosingToken:
         write_causal(tmp_path / "without.gguf", add_eos=None)
         assert tokens(tmp_path / "without.gguf", "a b") == tokens(tmp_path / "with.gguf", "a b")
 
+    def test_encoders_get_both_ends_whatever_the_file_says(self, tmp_path: Path) -> None:
+        write_bert(tmp_path / "with.gguf")
+        write_bert(tmp_path / "without.gguf", add_special=False)
+        framed = tokens(tmp_path / "without.gguf", "water time")
+        assert framed == tokens(tmp_path / "with.gguf", "water time")
+        assert (framed[0], framed[-1]) == (101, 102)
+
+    def test_a_causal_model_without_an_opening_token_gets_none(self, tmp_path: Path) -> None:
+        write_causal(tmp_path / "with.gguf")
+        write_causal(tmp_path / "without.gguf", add_bos=False)
+        assert tokens(tmp_path / "with.gguf", "a b")[1:] == tokens(tmp_path / "without.gguf", "a b")
+
     def test_qwen_closes_with_its_document_separator(self, tmp_path: Path) -> None:
         write_causal(tmp_path / "plain.gguf", arch="qwen3", add_eos=None)
         fields = GGUFReader(tmp_path / "plain.gguf").fields
@@ -133,14 +145,16 @@ class TestCausalModels:
 
     @pytest.mark.parametrize("pooling", ["mean", "last"])
     def test_texts_far_beyond_a_batch_are_pooled_whole(
-        self, tiny_causal: Path, pooling: str
+        self, tiny_causal: Path, pooling: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A context that grew for a text gives what a context made for it gives."""
+        """A context that grew for a text gives what one gives that was large from the start."""
         with open_embedder(tiny_causal, pooling=pooling, threads=1) as embedder:
             grown = embed_all(embedder, ["short", "water time " * 900])
             assert grown.lengths[1] > 1024
-            direct = embed_all(embedder, ["water time " * 900])
             shorter = embed_all(embedder, ["water time " * 100])
+        monkeypatch.setattr("llama_cli.engine.embedder.CPU_BATCH_TOKENS", 4096)
+        with open_embedder(tiny_causal, pooling=pooling, threads=1) as embedder:
+            direct = embed_all(embedder, ["water time " * 900])
         assert cosines(grown.vectors[1:], direct.vectors).item() > 0.999999
         assert cosines(grown.vectors[1:], shorter.vectors).item() < 0.99999
 

@@ -68,6 +68,36 @@ def test_a_huge_word_is_one_unknown_token(wordpiece: WordPiece) -> None:
     assert len(ids) == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 40_000 + "，" + "，".join(["word"] * 150),
+        "\u3000".join(["ヒ" * 101] * 300),
+        "\u00a0".join(["water"] * 20_000),
+        "—".join(["fire"] * 20_000),
+        "\x1c".join(["fire"] * 20_000),
+        "e\u0301" * 40_000 + " end",
+        "\u0301" * 50_000 + "end",
+        "x" * 32_767 + "é" * 50 + " y",
+    ],
+)
+def test_breaks_of_every_script_end_a_huge_word(wordpiece: WordPiece, text: str) -> None:
+    assert wordpiece.content_ids(text.encode(), NO_LIMIT) == wordpiece._ids(text)
+
+
+@given(
+    text=st.lists(
+        st.sampled_from(
+            ["a" * 50, "é" * 30, " ", "\u00a0", "，", "—", "中", "ヒ", "\x0b", "\u0301"]
+        ),
+        max_size=60,
+    ).map("".join)
+)
+def test_splitting_anywhere_changes_no_token(wordpiece: WordPiece, text: str) -> None:
+    parts = split_at_breaks(text.encode(), 16)
+    assert [i for part in parts for i in wordpiece._ids(part)] == wordpiece._ids(text)
+
+
 def test_chinese_without_spaces_is_split_between_characters(wordpiece: WordPiece) -> None:
     text = "\u4e2d\u6587" * 50_000
     assert len(wordpiece.content_ids(text.encode(), NO_LIMIT)) == 100_000

@@ -244,7 +244,7 @@ def test_missing_folders_are_made(out: Path) -> None:
 def test_the_mode_follows_the_umask(out: Path, umask: int, mode: int) -> None:
     out.touch(0o640)
     leftover = out.with_name("out.parquet.partial")
-    leftover.write_bytes(b"left by a dead run")
+    leftover.write_bytes(b"PAR1 left by a dead run")
     leftover.chmod(0o604)
     old = os.umask(umask)
     try:
@@ -408,3 +408,34 @@ def test_the_finished_file_is_complete_before_it_gets_its_name(
     monkeypatch.setattr(Path, "replace", look)
     write(out, 5)
     assert seen == [("out.parquet.partial", 5)]
+
+
+@pytest.mark.parametrize("kind", ["text", "finished"])
+def test_what_is_no_leftover_is_not_removed(out: Path, kind: str) -> None:
+    """The name may be a user's file, or a run's finished work whose last rename failed."""
+    partial = out.with_name("out.parquet.partial")
+    if kind == "finished":
+        write(partial)
+    else:
+        partial.write_bytes(b"a user's notes")
+    content = partial.read_bytes()
+    with pytest.raises(OutputRefusedError, match="is in the way") as caught:
+        ParquetWriter(out, 8)
+    assert caught.value.exit_code == 2
+    assert partial.read_bytes() == content
+    assert not out.exists()
+
+
+def test_ctrl_c_during_the_last_rename_is_too_late(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    write(out, 7)
+    assert read(out).num_rows == 7
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
