@@ -15,23 +15,13 @@ def main() -> int:
         from llama_cli.cli import app  # here, so that Ctrl-C during the import is quiet too
 
         code = app.main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C to change anything
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        _end_at_once()
+        # Python itself would now and then end by the signal, when it struck in an `exec`.
+        os._exit(code)
     return code
-
-
-def _end_at_once() -> None:
-    """End as interrupted programs do, without waiting for a thread inside llama.cpp."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    if sys.stderr is not None and sys.stderr.isatty():
-        # A shell stops its loop only for a child that died of the signal. It shows 130 as well.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

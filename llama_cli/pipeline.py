@@ -95,34 +95,27 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
     started = time.perf_counter()
     tally = _Tally(datetime.now(UTC))
     digest = job.model.sha256()
-    summary: RunSummary | None = None
-    try:
-        with (
-            open_lines(job.input) as source,
-            Model(job.model.path, job.placement) as model,
-            LlamaEmbedder(model, job.embedder) as embedder,
-            ParquetWriter(
-                job.output,
-                embedder.dimension,
-                job.batch_size,
-                line_numbers=job.line_numbers,
-                overwrite=job.overwrite,
-                on_progress=_observer(on_progress, tally, source.size),
-            ) as writer,
-        ):
-            for vectors in embedder.embed(source):
-                tally.add(vectors)
-                writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
-                del vectors  # its texts may be many MB: let them go before the next are read
-            provenance = _provenance(job, embedder, source, tally, digest)
-            writer.add_metadata(METADATA_KEY, provenance.to_json())
-            writer.close()
-            summary = _summary(provenance, job.output, time.perf_counter() - started)
-        return summary  # noqa: RET504 - it says below whether the output is in place
-    except KeyboardInterrupt:
-        if summary is None:
-            raise
-        return summary  # too late: the output is in place
+    with (
+        open_lines(job.input) as source,
+        Model(job.model.path, job.placement) as model,
+        LlamaEmbedder(model, job.embedder) as embedder,
+        ParquetWriter(
+            job.output,
+            embedder.dimension,
+            job.batch_size,
+            line_numbers=job.line_numbers,
+            overwrite=job.overwrite,
+            on_progress=_observer(on_progress, tally, source.size),
+        ) as writer,
+    ):
+        for vectors in embedder.embed(source):
+            tally.add(vectors)
+            writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
+            del vectors  # its texts may be many MB: let them go before the next are read
+        provenance = _provenance(job, embedder, source, tally, digest)
+        writer.add_metadata(METADATA_KEY, provenance.to_json())
+        writer.close()
+        return _summary(provenance, job.output, time.perf_counter() - started)
 
 
 def _observer(

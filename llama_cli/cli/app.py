@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from llama_cli.cli.embed import embed
-from llama_cli.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, report_failure
+from llama_cli.cli.errors import EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
 from llama_cli.cli.version import Version
 
@@ -41,6 +41,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(args=words, prog_name="llama-cli", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: no traceback
         return report_failure(error, words)
-    if code == EXIT_INTERRUPTED:  # Typer has made an exit code of the exception
-        return report_failure(KeyboardInterrupt(), words)
     return code if isinstance(code, int) else 0

@@ -43,7 +43,7 @@ def _describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, typer.TyperException):
         return _usage_message(error), EXIT_USAGE
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; no output was written", EXIT_INTERRUPTED
+        return "interrupted", EXIT_INTERRUPTED
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller --batch-size or --max-length", EXIT_FAILED
     kind = type(error).__name__

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TextIO, cast
 
 from rich.console import Console
 
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
+from llama_cli.cli.interrupt import ended_by_ctrl_c
 from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.stderr import ForgivingStderr
@@ -19,7 +21,6 @@ from llama_cli.engine.model import PoolingChoice
 from llama_cli.errors import LlamaCliError
 from llama_cli.job import EmbedJob, resolve_output
 from llama_cli.models.resolve import resolve_model
-from llama_cli.output.interrupts import interrupts_ignored
 from llama_cli.pipeline import RunSummary, run
 from llama_cli.progress import make_view
 
@@ -35,15 +36,15 @@ def run_embed(settings: EmbedSettings) -> int:
         file=cast(TextIO, ForgivingStderr()), highlight=False, markup=False, emoji=False
     )
     _show_log(console, debug=settings.debug)
-    job = resolve_job(settings)
-    if settings.debug:
-        log.debug("llama.cpp: %s", build_info())
-    view = make_view(console, quiet=settings.quiet)
-    try:
-        summary = run(job, view.update)
-    finally:
-        view.stop()
-    with interrupts_ignored():  # the work is done, and shall be called so
+    with ended_by_ctrl_c(as_json=settings.as_json):
+        job = resolve_job(settings)
+        if settings.debug:
+            log.debug("llama.cpp: %s", build_info())
+        view = make_view(console, quiet=settings.quiet)
+        try:
+            summary = run(job, view.update)
+        finally:
+            view.stop()
         return _report(summary, settings, console)
 
 
@@ -66,6 +67,7 @@ def _print_json(summary: RunSummary) -> None:
     try:
         print(as_json(summary), flush=True)
     except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python fails once more when it ends
         raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
 
 

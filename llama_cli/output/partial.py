@@ -6,6 +6,7 @@ import fcntl
 import io
 import os
 import stat
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,23 @@ from llama_cli.output.translate import io_error, translated_errors
 _ATTEMPTS = 100
 # What a Parquet file begins and, when it is finished, ends with.
 _MAGIC = b"PAR1"
+
+
+_active: weakref.WeakSet[PartialFile] = weakref.WeakSet()
+
+
+def discard_active() -> bool:
+    """Remove the partial files of this process, which is about to end.
+
+    Returns:
+        False where one of them has become its output: that run is finished.
+    """
+    files = list(_active)
+    if any(file.committed for file in files):
+        return False
+    for file in files:
+        file.discard()
+    return True
 
 
 class PartialFile:
@@ -42,12 +60,14 @@ class PartialFile:
         """
         self._output = output
         self._overwrite = overwrite
+        self.committed = False
         with translated_errors(output):
             self._check_output()
             self._target = Path(os.path.realpath(output))
             self.path = self._target.with_name(f"{self._target.name}.partial")
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._create_locked()
+        _active.add(self)
 
     def open_sink(self) -> pa.OSFile:
         """Open the file for Arrow, at its start."""
@@ -67,6 +87,7 @@ class PartialFile:
             self._check_output()
             with interrupts_ignored():  # there is nothing left to stop
                 self.path.replace(self._target)
+                self.committed = True
                 self._sync_folder()
                 self._file.close()
         except (OSError, OutputRefusedError) as error:
