@@ -11,17 +11,23 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Run the command; returns its exit code."""
-    try:
-        from llama_cli.cli import app  # here, so that Ctrl-C during the import is quiet too
+    # Jobs in the background may have been told to ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _end_interrupted)
+    from llama_cli.cli import app  # only now, so that Ctrl-C is quiet during the import as well
 
-        code = app.main()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C to change anything
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        # Python itself would now and then end by the signal, when it struck in an `exec`.
-        os._exit(code)
+    code = app.main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is too late to change anything
     return code
+
+
+def _end_interrupted(*_: object) -> None:
+    """End as interrupted programs do. An exception might be lost, or strike anywhere."""
+    if os.isatty(2):
+        # A shell stops its loop only for a child that died of the signal; it shows 130 as well.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

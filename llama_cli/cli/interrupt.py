@@ -30,6 +30,9 @@ def ended_by_ctrl_c(*, as_json: bool) -> Iterator[None]:
     A thread does it, woken by the signal itself. The main thread would learn of a signal only
     after the read or the native call that it is just about to enter.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background
+        yield
+        return
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     before = signal.signal(signal.SIGINT, lambda *_: None)
