@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 FloatMatrix = npt.NDArray[np.float32]
+TokenIds = npt.NDArray[np.int32]
 
 
 class TextRecord(NamedTuple):
@@ -121,16 +122,3 @@ class RunProgress(NamedTuple):
     """Size of the input, or None for a pipe."""
     bytes_written: int
     """Size of the output so far."""
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors, in order. The engine is one; tests may bring another."""
-
-    @property
-    def dimension(self) -> int:
-        """Width of each vector."""
-        ...
-
-    def embed(self, records: Iterable[TextRecord]) -> Iterator[VectorBatch]:
-        """Embed the records in order, in batches of the embedder's choosing."""
-        ...

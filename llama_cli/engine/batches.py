@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llama_cli.engine.repeats import Answer
-from llama_cli.engine.tokenizer import TokenIds
-from llama_cli.types import FloatMatrix, TextRecord, VectorBatch
+from llama_cli.types import FloatMatrix, TextRecord, TokenIds, VectorBatch
 
 
 class Item(NamedTuple):

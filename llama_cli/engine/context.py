@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from llama_cli.engine.library import forget_errors, last_error, llama_cpp, outside_main_thread
 from llama_cli.engine.logits import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model, Pooling
 from llama_cli.errors import EngineError, ModelError
-from llama_cli.types import FloatMatrix
-
-TokenIds = npt.NDArray[np.int32]
+from llama_cli.types import FloatMatrix, TokenIds
 
 # Texts in one decode; llama.cpp has no room for more sequences. It divides every context size
 # used here: the process aborts when a context's batch is not a multiple of its sequences.

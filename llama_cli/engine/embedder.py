@@ -29,9 +29,9 @@ from llama_cli.engine.model import Model, ModelFacts, Pooling, PoolingChoice, re
 from llama_cli.engine.packing import pack
 from llama_cli.engine.pool import DecodePool
 from llama_cli.engine.repeats import Answer, RecentTexts
-from llama_cli.engine.tokenizer import TokenIds, Tokenizer
+from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.errors import TextTooLongError, UsageError
-from llama_cli.types import TextRecord, VectorBatch
+from llama_cli.types import TextRecord, TokenIds, VectorBatch
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class EmbedderOptions:
 
 
 class LlamaEmbedder:
-    """Embeds texts with one model on CPU or GPU. It is an `Embedder` and a context manager."""
+    """Embeds texts with one model on CPU or GPU. It is a context manager."""
 
     def __init__(self, model: Model, options: EmbedderOptions) -> None:
         """Set up tokenizer, contexts and threads for a loaded model.

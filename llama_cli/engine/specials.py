@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.errors import ModelError, UsageError
-
-TokenIds = npt.NDArray[np.int32]
+from llama_cli.types import TokenIds
 
 _NO_TOKEN = -1
 

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.specials import complete_frame
 from llama_cli.engine.wordpiece import WordPiece, is_cased
+from llama_cli.types import TokenIds
 
 log = logging.getLogger(__name__)
-
-TokenIds = npt.NDArray[np.int32]
 
 
 _MARGIN = 64

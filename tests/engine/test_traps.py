@@ -9,9 +9,16 @@ import pytest
 from gguf import GGUFReader
 
 from llama_cli.engine.embedder import LlamaEmbedder
+from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.tokenizer import Tokenizer
-from llama_cli.errors import ModelError, TextTooLongError, UsageError
+from llama_cli.errors import (
+    EngineError,
+    LlamaCliError,
+    ModelError,
+    TextTooLongError,
+    UsageError,
+)
 from tests.conftest import CPU, cosines, embed_all, open_embedder
 from tests.tiny_models import rewrite, write_bert, write_causal, write_t5
 
@@ -239,6 +246,28 @@ class TestAborts:
         path.write_bytes(tiny_bert.read_bytes()[:size])
         with pytest.raises(ModelError, match="cannot load the model"):
             Model(path, CPU)
+
+
+class TestDecodeFailures:
+    """llama.cpp reports these by number; no machine here runs out of memory on demand."""
+
+    @pytest.mark.parametrize(
+        ("code", "error", "exit_code"),
+        [(-2, ModelError, 3), (-1, EngineError, 1), (1, EngineError, 1)],
+    )
+    def test_a_refused_batch_is_an_error(
+        self,
+        tiny_bert: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        code: int,
+        error: type[LlamaCliError],
+        exit_code: int,
+    ) -> None:
+        with open_embedder(tiny_bert) as embedder:
+            monkeypatch.setattr(llama_cpp(), "llama_decode", lambda *_: code)
+            with pytest.raises(error) as caught:
+                embed_all(embedder, ["water"])
+        assert caught.value.exit_code == exit_code
 
 
 class TestUnsaidCase:
