@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "llama_cli"
 ALLOWED = {
     "types": set(),
     "errors": set(),
-    "engine": {"types", "errors"},
+    "kernels": set(),
+    "engine": {"kernels", "types", "errors"},
     "output": {"types", "errors"},
     "sources": {"types", "errors"},
     "models": {"errors"},

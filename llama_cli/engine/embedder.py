@@ -30,22 +30,14 @@ from llama_cli.engine.packing import pack
 from llama_cli.engine.pool import DecodePool
 from llama_cli.engine.repeats import Answer, RecentTexts
 from llama_cli.engine.tokenizer import Tokenizer
+from llama_cli.engine.tuning import make_plan
 from llama_cli.errors import TextTooLongError, UsageError
 from llama_cli.types import TextRecord, TokenIds, VectorBatch
 
 log = logging.getLogger(__name__)
 
-# Best of 32 to 1,024 on two CPU cores; attention's share grows with the square of a batch.
-CPU_BATCH_TOKENS = 256
-# A GPU wants enough work a call; not tuned, since no GPU was at hand.
-GPU_BATCH_TOKENS = 4096
-
 # Texts in flight; more wait in the input.
 _MOST_BYTES = 4 << 20
-
-# Models beyond this size fill the cores with the products of one text.
-_SMALL_MODEL_BYTES = 1 << 30
-
 
 @dataclass(frozen=True, slots=True)
 class EmbedderOptions:
@@ -84,14 +76,23 @@ class LlamaEmbedder:
         self._options = options
         self._tokenizer = Tokenizer(model, self.max_length)
         self._recent = RecentTexts(self.dimension) if options.dedup else None
-        on_gpu = model.placement.on_gpu
-        self._batch_tokens = GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
-        workers, threads = share_threads(options.threads, _size(model), on_gpu=on_gpu)
-        log.debug("%d contexts of %d threads each", workers, threads)
-        self._workers = workers
+        plan = make_plan(
+            options.threads,
+            model.path.stat().st_size,
+            model.facts.width,
+            on_gpu=model.placement.on_gpu,
+            own_kernels=model.kernels is not None,
+        )
+        log.debug(
+            "%d contexts of %d threads each, %d tokens a batch",
+            plan.contexts,
+            plan.threads,
+            plan.batch_tokens,
+        )
+        self._plan = plan
         self._model = model
-        context = ContextOptions(self.pooling, threads, self._batch_tokens)
-        self._pool: DecodePool[Decoded] = DecodePool(make_contexts(model, context, workers))
+        context = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
+        self._pool: DecodePool[Decoded] = DecodePool(make_contexts(model, context, plan.contexts))
 
     @property
     def dimension(self) -> int:
@@ -114,7 +115,7 @@ class LlamaEmbedder:
             map(self._prepare, records),
             cost,
             text_size,
-            max_tokens=self._batch_tokens,
+            max_tokens=self._plan.batch_tokens,
             max_items=MAX_TEXTS,
             max_bytes=_MOST_BYTES,
         )
@@ -122,7 +123,7 @@ class LlamaEmbedder:
         for batch in batches:
             in_flight.append(InFlight(batch, self._submit(batch)))
             del batch  # else it would keep its texts until the next one is read
-            while len(in_flight) > 2 * self._workers or bytes_in(in_flight) > _MOST_BYTES:
+            while len(in_flight) > 2 * self._plan.contexts or bytes_in(in_flight) > _MOST_BYTES:
                 yield collect(*in_flight.popleft())
         while in_flight:
             yield collect(*in_flight.popleft())
@@ -178,21 +179,6 @@ class LlamaEmbedder:
             normalize_rows(vectors)
         shares = np.array([len(ids) for ids in texts]) / sum(map(len, texts))
         return Decoded(vectors, valid, np.rint(1000 * elapsed * shares).astype(np.uint64))
-
-
-def share_threads(threads: int, model_bytes: int, *, on_gpu: bool) -> tuple[int, int]:
-    """How many contexts to use, and how many threads each.
-
-    Contexts of one thread each beat one context of many by 1.4 to 2.3 for small models, whose
-    matrix products are too short to be worth dividing.
-    """
-    if on_gpu or model_bytes > _SMALL_MODEL_BYTES:
-        return 1, threads
-    return threads, 1
-
-
-def _size(model: Model) -> int:
-    return model.path.stat().st_size
 
 
 def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from llama_cli.engine.devices import Placement
+from llama_cli.engine.kernels import Kernels, use_kernels
 from llama_cli.engine.library import (
     forget_errors,
     last_error,
@@ -35,6 +36,7 @@ class ModelFacts:
         architecture: llama.cpp's name of it, such as ``bert``.
         quantisation: the type of most weights, such as ``F16``.
         dimension: width of the vectors.
+        width: width of the hidden layers.
         context: the longest text the model was trained on, in tokens.
         pooling: ``mean``, ``cls``, ``last``, ``rank``, ``none``, or None where it says nothing.
         lowercase: whether a BERT vocabulary is lower-cased; None where it says nothing.
@@ -45,6 +47,7 @@ class ModelFacts:
     architecture: str
     quantisation: str
     dimension: int
+    width: int
     context: int
     pooling: str | None
     lowercase: bool | None
@@ -62,6 +65,8 @@ class Model:
         """
         self.path = path
         self.placement = placement
+        # Before the model is loaded: llama.cpp then decides where its weights go.
+        self.kernels: Kernels | None = None if placement.on_gpu else use_kernels()
         self.handle = _load(path, placement)
         try:
             _check_kind(self.handle, path)
@@ -133,6 +138,7 @@ def _read_facts(handle: Any, path: Path) -> ModelFacts:
         architecture=architecture,
         quantisation=_plain_type(ftype.decode("utf-8", "replace")),
         dimension=lib.llama_model_n_embd_out(handle),
+        width=lib.llama_model_n_embd(handle),
         context=lib.llama_model_n_ctx_train(handle),
         pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
         lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llama_cli.engine.batches import normalize_rows
-from llama_cli.engine.embedder import LlamaEmbedder, share_threads
+from llama_cli.engine.embedder import LlamaEmbedder
 from tests.conftest import cosines, embed_all, open_embedder
 
 TEXTS = ["hello world", "a", "the quick brown fox " * 3, "", "time and water", "x y z"] * 20
@@ -82,9 +82,3 @@ def test_times_of_a_batch_are_shared_by_tokens(default_embedder: LlamaEmbedder) 
     assert hundred > 3
     assert one == pytest.approx(hundred * 3 / 100, abs=1)
     assert more == pytest.approx(hundred * 1.5, abs=1.5)
-
-
-def test_small_models_get_a_context_a_core_and_large_ones_all_cores() -> None:
-    assert share_threads(8, 90 << 20, on_gpu=False) == (8, 1)
-    assert share_threads(8, 5 << 30, on_gpu=False) == (1, 8)
-    assert share_threads(8, 90 << 20, on_gpu=True) == (1, 8)

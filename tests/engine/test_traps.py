@@ -159,7 +159,7 @@ class TestCausalModels:
             grown = embed_all(embedder, ["short", "water time " * 900])
             assert grown.lengths[1] > 1024
             shorter = embed_all(embedder, ["water time " * 100])
-        monkeypatch.setattr("llama_cli.engine.embedder.CPU_BATCH_TOKENS", 4096)
+        monkeypatch.setattr("llama_cli.engine.tuning.best_batch_tokens", lambda *_, **__: 4096)
         with open_embedder(tiny_causal, pooling=pooling, threads=1) as embedder:
             direct = embed_all(embedder, ["water time " * 900])
         assert cosines(grown.vectors[1:], direct.vectors).item() > 0.999999

@@ -1,0 +1,74 @@
+"""How many contexts a run uses, with how many threads each, and how many tokens go into a batch.
+
+The work of a token in a batch of ``n`` is taken as ``1 + fixed / n + growing * n``, in units of its
+matrix products. What a batch costs however small it is (reading, unpacking, starting) is worth
+``fixed`` tokens; ``growing`` is what each token costs the others: walking the mask of the whole
+batch, or pushing activations out of the cache. The constants were fitted to the rates of
+all-MiniLM-L6-v2 at 128 to 2,048 tokens a batch; docs/benchmarks.md has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Batches are multiples of this, and contexts never larger than the most unless a text is.
+_STEP = 128
+_MOST_ON_CPU = 1024
+_MOST_ON_GPU = 4096
+
+# Models beyond this size fill the cores with the products of one text.
+_SMALL_MODEL_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run uses its device.
+
+    Attributes:
+        contexts: contexts on each device, which decode side by side.
+        threads: CPU threads of each context.
+        batch_tokens: tokens that a batch may have; a longer text has one of its own.
+    """
+
+    contexts: int
+    threads: int
+    batch_tokens: int
+
+
+def make_plan(
+    threads: int, model_bytes: int, width: int, *, on_gpu: bool, own_kernels: bool
+) -> Plan:
+    """The plan for a model and a device.
+
+    Contexts of one thread each beat one context of many by 1.4 to 2.3 for small models, whose
+    products are too short to be worth dividing. Our kernels use one thread and no memory that
+    grows with the model, so with them it is always one context a core.
+
+    Args:
+        threads: CPU threads in all.
+        model_bytes: size of the model's weights.
+        width: width of the model's hidden layers, in floats.
+        on_gpu: whether the model is on a GPU.
+        own_kernels: whether `llama_cli.engine.kernels` are used.
+    """
+    tokens = best_batch_tokens(width, on_gpu=on_gpu, own_kernels=own_kernels)
+    if on_gpu:
+        return Plan(1, threads, tokens)
+    if own_kernels or model_bytes <= _SMALL_MODEL_BYTES:
+        return Plan(threads, 1, tokens)
+    return Plan(1, threads, tokens)
+
+
+def best_batch_tokens(width: int, *, on_gpu: bool, own_kernels: bool) -> int:
+    """Tokens a batch for which a token's work is least."""
+    if on_gpu:
+        # Not measured: a start of about 2,000 tokens' work, and room to spare.
+        fixed, growing, most = 2000.0, 0.05 / width, _MOST_ON_GPU
+    elif own_kernels:
+        # Activations leave the cache the sooner, the wider they are.
+        fixed, growing, most = 20.0, 1.6e-7 * width, _MOST_ON_CPU
+    else:
+        # Attention over the whole batch: n pairs for each token, against width products.
+        fixed, growing, most = 60.0, 0.34 / width, _MOST_ON_CPU
+    sizes = range(_STEP, most + 1, _STEP)
+    return min(sizes, key=lambda tokens: fixed / tokens + growing * tokens)

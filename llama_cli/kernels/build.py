@@ -1,0 +1,132 @@
+"""Compile the kernels for this machine and the installed llama.cpp.
+
+    python -m llama_cli.kernels.build
+
+It needs a C++ compiler (``CXX``, else c++, g++ or clang++) and reaches PyPI for the headers of
+exactly the llama.cpp that is installed. What it makes belongs to this Python environment and moves
+with it. Nothing else depends on it: where it fails, llama.cpp's own kernels are used. For its sake
+this module uses the standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from llama_cli.kernels.installed import (
+    LIBRARY,
+    MANIFEST,
+    NotUsableError,
+    describe,
+    ggml_library,
+    kernels_folder,
+    sources,
+    to_json,
+)
+
+# Of the source distribution; all but the last are what an installation has as well.
+_HEADERS = ("vendor/llama.cpp/ggml/include/", "vendor/llama.cpp/ggml/src/ggml-backend-impl.h")
+_FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared")
+
+
+class BuildError(Exception):
+    """The kernels could not be built. The message says why in one line."""
+
+
+def main() -> int:
+    """Build, and say in one line how it went."""
+    parser = argparse.ArgumentParser(description="Compile the kernels for this machine.")
+    parser.add_argument(
+        "--sdist",
+        type=Path,
+        metavar="FILE",
+        help="source distribution of llama-cpp-python (default: from PyPI)",
+    )
+    given = parser.parse_args()
+    try:
+        library = build(given.sdist)
+    except (BuildError, NotUsableError, OSError) as error:
+        print(f"warning: no fast kernels, llama.cpp's own are used: {error}", file=sys.stderr)
+        return 1
+    print(f"Built {library}")
+    return 0
+
+
+def build(sdist: Path | None = None) -> Path:
+    """Compile and install the kernels; returns where they are.
+
+    Raises:
+        BuildError: no compiler, no headers, or they do not compile.
+        NotUsableError: llama-cpp-python is not installed.
+        OSError: the environment cannot be written.
+    """
+    if sys.platform != "linux":
+        raise BuildError("they are for Linux")
+    manifest = describe()
+    folder = kernels_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        headers = _unpack_headers(sdist or _download_sdist(Path(scratch)), Path(scratch))
+        made = Path(scratch) / LIBRARY
+        _compile(_compiler(), headers, made)
+        # The manifest goes last: without it the library is not used.
+        (folder / MANIFEST).unlink(missing_ok=True)
+        made.replace(folder / LIBRARY)
+        note = Path(scratch) / MANIFEST
+        note.write_text(to_json(manifest), "utf-8")
+        note.replace(folder / MANIFEST)
+    return folder / LIBRARY
+
+
+def _download_sdist(folder: Path) -> Path:
+    version = importlib.metadata.version("llama-cpp-python")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq"]
+    command += ["--no-deps", "--no-binary", "llama-cpp-python", "-d", str(folder)]
+    _run([*command, f"llama-cpp-python=={version}"], "its source cannot be downloaded")
+    return next(folder.glob("*.tar.gz"))
+
+
+def _unpack_headers(sdist: Path, folder: Path) -> list[Path]:
+    """Unpack ggml's headers; returns the folders to include."""
+    with tarfile.open(sdist) as archive:
+        wanted = [m for m in archive if m.isfile() and m.name.partition("/")[2].startswith(_HEADERS)]
+        archive.extractall(folder, wanted, filter="data")
+    ggml = next(folder.glob("*/vendor/llama.cpp/ggml"), None)
+    if ggml is None:
+        raise BuildError(f"{sdist} has no headers of ggml")
+    return [ggml / "include", ggml / "src"]
+
+
+def _compiler() -> str:
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+    found = next((name for name in names if shutil.which(name.split()[0])), None)
+    if found is None:
+        raise BuildError("there is no C++ compiler; install g++ or clang, or set CXX")
+    return found
+
+
+def _compile(compiler: str, headers: list[Path], output: Path) -> None:
+    native = "-march=native" if platform.machine() in ("x86_64", "AMD64", "i686") else "-mcpu=native"
+    command = [*compiler.split(), *_FLAGS, native]
+    command += [f"-I{folder}" for folder in headers]
+    command += [str(path) for path in sources() if path.suffix == ".cpp"]
+    _run([*command, str(ggml_library()), "-o", str(output)], "they do not compile")
+
+
+def _run(command: list[str], otherwise: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise BuildError(f"{otherwise}: {(errors or [f'exit code {done.returncode}'])[-1].strip()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Where the compiled kernels are, and whether they fit this llama.cpp and this CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+LIBRARY = "embed-kernels.so"
+MANIFEST = "embed-kernels.json"
+
+# Names of CPU features begin so in /proc/cpuinfo where a compiler makes use of them.
+_FEATURES = ("avx", "fma", "f16c", "sse", "ssse", "bmi", "abm", "movbe", "popcnt", "amx", "gfni")
+_FEATURES += ("vaes", "vpclmul", "asimd", "sve", "fphp", "fcma", "lrcpc", "i8mm", "bf16")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the kernels were compiled for.
+
+    Attributes:
+        llama_cpp_python: its version.
+        ggml: sha256 of the library the kernels call into; its structures are not stable.
+        sources: sha256 of the kernels' own source.
+        cpu: features of the CPU; the code may use any of them.
+    """
+
+    llama_cpp_python: str
+    ggml: str
+    sources: str
+    cpu: list[str]
+
+
+class NotUsableError(Exception):
+    """There are kernels, but they do not fit. The message says why."""
+
+
+def kernels_folder() -> Path:
+    """Where the kernels of this Python environment are kept."""
+    return Path(sys.prefix) / "lib" / "llama-cli"
+
+
+def find_kernels() -> Path | None:
+    """The compiled kernels; None where there are none.
+
+    Raises:
+        NotUsableError: they were compiled for something else.
+    """
+    library, manifest = kernels_folder() / LIBRARY, kernels_folder() / MANIFEST
+    if not library.exists():
+        return None
+    try:
+        built = Manifest(**json.loads(manifest.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise NotUsableError(f"{manifest} cannot be read") from error
+    now = describe()
+    if built.llama_cpp_python != now.llama_cpp_python:
+        raise NotUsableError(
+            f"they were built for llama-cpp-python {built.llama_cpp_python}, "
+            f"not {now.llama_cpp_python}"
+        )
+    if built.ggml != now.ggml:
+        raise NotUsableError("they were built for another build of llama.cpp")
+    if built.sources != now.sources:
+        raise NotUsableError("they were built from other source files")
+    if missing := sorted(set(built.cpu) - set(now.cpu)):
+        raise NotUsableError(f"they were built for a CPU with {', '.join(missing)}")
+    return library
+
+
+def describe() -> Manifest:
+    """What kernels would have to be compiled for now."""
+    return Manifest(
+        llama_cpp_python=importlib.metadata.version("llama-cpp-python"),
+        ggml=_sha256(ggml_library()),
+        sources=_sha256(*sources()),
+        cpu=_cpu_features(),
+    )
+
+
+def to_json(manifest: Manifest) -> str:
+    """The manifest as it is kept beside the kernels."""
+    return json.dumps(asdict(manifest), indent=2) + "\n"
+
+
+def ggml_library() -> Path:
+    """The library that the kernels call into, in the installed llama-cpp-python."""
+    package = importlib.util.find_spec("llama_cpp")
+    if package is None or package.origin is None:
+        raise NotUsableError("llama-cpp-python is not installed")
+    return Path(package.origin).parent / "lib" / "libggml-base.so"
+
+
+def sources() -> list[Path]:
+    """The kernels' own source files."""
+    folder = Path(__file__).parent
+    return sorted([*folder.glob("*.cpp"), *folder.glob("*.h")])
+
+
+def _sha256(*paths: Path) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise NotUsableError(f"{path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _cpu_features() -> list[str]:
+    """Features of this CPU, as Linux lists them; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return sorted(word for word in value.split() if word.startswith(_FEATURES))
+    return []
