@@ -2,7 +2,8 @@
 #
 #   PYTHON      which Python makes the environment (default: the newest of 3.13, 3.12, 3.11, python3)
 #   CXX         the C++ compiler, as CMake reads it
-#   CMAKE_ARGS  options for building llama.cpp, such as -DGGML_CUDA=on
+#   ACCEL       what speeds it up: openblas (the default on Linux), mkl, cuda, metal or none
+#   CMAKE_ARGS  more options for building llama.cpp, such as -DCMAKE_CUDA_ARCHITECTURES=90
 #   VENV        where the environment goes (default: .venv; no spaces)
 #   ARGS        more arguments for "make test" and "make bench"
 
@@ -13,8 +14,9 @@ EXAMPLE = village-notebook
 BIN = $(VENV)/bin
 # MAKEFLAGS is for this make alone, not for one that a build started by pip may run.
 PIP = MAKEFLAGS= $(BIN)/python -m pip --disable-pip-version-check
-# Files that say which dependencies are installed.
+# Files that say which dependencies are installed, and what speeds llama.cpp up.
 INSTALLED = $(VENV)/.installed
+ACCELERATED = $(VENV)/.accelerated
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
@@ -24,13 +26,13 @@ INSTALLED = $(VENV)/.installed
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
-setup: $(INSTALLED)-dev ## make .venv with everything that developers need
+setup: $(INSTALLED)-dev $(ACCELERATED) ## make .venv with everything that developers need
 
-demo: $(INSTALLED)-run ## embed a real text file and show the first rows of the result
+demo: $(INSTALLED)-run $(ACCELERATED) ## embed a real text file and show the first rows of the result
 	$(BIN)/llama-cli embed docs/examples/$(EXAMPLE).txt -o $(BUILD)/$(EXAMPLE).parquet --overwrite
 	$(BIN)/llama-cli inspect $(BUILD)/$(EXAMPLE).parquet
 
-test: $(INSTALLED)-test ## run all tests
+test: $(INSTALLED)-test $(ACCELERATED) ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(INSTALLED)-dev ## run the linter, the formatter's check and the type checker
@@ -39,13 +41,13 @@ check: $(INSTALLED)-dev ## run the linter, the formatter's check and the type ch
 	$(BIN)/mypy
 
 # The commands are taken from README.md, so that what people paste is what is run here.
-smoke: $(INSTALLED)-run ## run the smoke test that the README shows
+smoke: $(INSTALLED)-run $(ACCELERATED) ## run the smoke test that the README shows
 	@rm -rf $(BUILD)/smoke && mkdir -p $(BUILD)/smoke
 	@sed -n '/^<!-- smoke test -->$$/,/^```$$/p' README.md | sed '/^<!--/d; /^```/d' > $(BUILD)/smoke/test.sh
 	@test -s $(BUILD)/smoke/test.sh || { echo "README.md has no smoke test" >&2; exit 1; }
 	@PATH="$$(cd $(BIN) && pwd):$$PATH" && cd $(BUILD)/smoke && sh test.sh
 
-bench: $(INSTALLED)-run ## measure how fast the writer alone is
+bench: $(INSTALLED)-run $(ACCELERATED) ## measure how fast the writer alone is
 	$(BIN)/python tests/benchmarks/bench_writer.py $(ARGS)
 
 wheel: $(INSTALLED)-run ## build the wheel into dist/
@@ -99,16 +101,53 @@ $(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(VENV)/pyvenv.cfg pyprojec
 	@$(PIP) install -qq -c constraints.txt -e '.$(EXTRA)'
 	@touch $(INCLUDED) $@
 
+# --- What speeds it up -------------------------------------------------------------------------
+
+# Without ACCEL it stays what it is.
+ACCELS = none openblas mkl cuda metal
+WAS = $(shell cat $(ACCELERATED) 2>/dev/null)
+CHOSEN := $(or $(ACCEL),$(WAS),$(if $(filter Linux,$(shell uname)),openblas,none))
+ifneq ($(ACCEL),$(filter $(ACCELS),$(ACCEL)))
+$(error ACCEL=$(ACCEL): it may be $(ACCELS))
+endif
+
+ifneq ($(CHOSEN),$(WAS))
+.PHONY: $(ACCELERATED)
+endif
+
+# Kernels for the CPU, compiled for the llama.cpp that is installed, and a library that may multiply
+# matrices for them. Neither has to be there.
+LIBRARY_openblas = scipy-openblas32
+LIBRARY_mkl = mkl
+LIBRARY = $(LIBRARY_$(CHOSEN))
+KERNELS = $(wildcard $(addprefix llama_cli/kernels/,*.cpp *.h *.py))
+$(ACCELERATED): $(VENV)/pyvenv.cfg constraints.txt $(KERNELS)
+	@$(PIP) uninstall -qq -y $(filter-out $(LIBRARY),scipy-openblas32 mkl) >/dev/null 2>&1 || true
+	@test -z "$(LIBRARY)" || $(PIP) install -qq -c constraints.txt $(LIBRARY) || \
+		echo "warning: $(LIBRARY) cannot be installed, so matrices are multiplied without it" >&2
+	@test "$$(uname)" != Linux || $(BIN)/python -m llama_cli.kernels.build || true
+	@echo "$(CHOSEN)" > $@
+
+CMAKE_cuda = -DGGML_CUDA=on
+CMAKE_metal = -DGGML_METAL=on
+ifneq ($(CMAKE_$(ACCEL)),)
+override CMAKE_ARGS := $(strip $(CMAKE_ARGS) $(CMAKE_$(ACCEL)))
+export CMAKE_ARGS
+endif
+
 # With CMAKE_ARGS llama.cpp is built apart, and again when they change: pip would otherwise take
-# any earlier build from its cache, and keep this one there for everybody else.
-ifneq ($(CMAKE_ARGS),)
+# any earlier build from its cache, and keep this one there for everybody else. Without them, and
+# with ACCEL, an earlier build of that kind is replaced by the usual one.
 BUILT_WITH = $(VENV)/.cmake-args
-$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(BUILT_WITH)
-ifneq ($(CMAKE_ARGS),$(shell cat $(BUILT_WITH) 2>/dev/null))
+BUILT_BEFORE = $(shell cat $(BUILT_WITH) 2>/dev/null)
+ifneq ($(CMAKE_ARGS)$(if $(ACCEL),$(BUILT_BEFORE)),)
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev $(ACCELERATED): $(BUILT_WITH)
+ifneq ($(CMAKE_ARGS),$(BUILT_BEFORE))
 .PHONY: $(BUILT_WITH)
 endif
 $(BUILT_WITH): $(VENV)/pyvenv.cfg constraints.txt
 	@echo "Building llama.cpp with CMAKE_ARGS=$(CMAKE_ARGS), which takes several minutes"
-	@$(PIP) install -qq --no-cache-dir --force-reinstall -c constraints.txt --no-deps llama-cpp-python
-	@printf '%s\n' "$$CMAKE_ARGS" > $@
+	@$(PIP) install -qq $(if $(CMAKE_ARGS),--no-cache-dir) --force-reinstall -c constraints.txt \
+		--no-deps llama-cpp-python
+	@printf '%s\n' "$(CMAKE_ARGS)" > $@
 endif

@@ -25,6 +25,7 @@ class EmbedJob:
         batch_size: texts buffered before they go to the writer.
         line_numbers: whether to add the column ``line``.
         overwrite: whether an existing output may be replaced.
+        float_copies: folder for F32 copies of weights, or None for not to make any.
     """
 
     input: Path
@@ -35,6 +36,7 @@ class EmbedJob:
     batch_size: int = 1024
     line_numbers: bool = False
     overwrite: bool = False
+    float_copies: Path | None = None
 
 
 def resolve_output(input_path: Path, output: str | None, *, overwrite: bool) -> Path:

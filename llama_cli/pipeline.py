@@ -13,8 +13,9 @@ import numpy as np
 
 from llama_cli import __version__
 from llama_cli.engine.embedder import LlamaEmbedder
+from llama_cli.engine.float_copy import use_faster_weights
 from llama_cli.engine.library import binding_version
-from llama_cli.engine.model import Model
+from llama_cli.engine.model import Model, resolve_pooling
 from llama_cli.job import EmbedJob
 from llama_cli.output.metadata import (
     METADATA_KEY,
@@ -97,7 +98,7 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
     digest = job.model.sha256()
     with (
         open_lines(job.input) as source,
-        Model(job.model.path, job.placement) as model,
+        _open_model(job, digest) as model,
         LlamaEmbedder(model, job.embedder) as embedder,
         ParquetWriter(
             job.output,
@@ -116,6 +117,18 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
         writer.add_metadata(METADATA_KEY, provenance.to_json())
         writer.close()
         return _summary(provenance, job.output, time.perf_counter() - started)
+
+
+def _open_model(job: EmbedJob, digest: str) -> Model:
+    """The model, with the weights that are fastest on this machine."""
+    model = Model(job.model.path, job.placement)
+    try:
+        pooling = resolve_pooling(model.facts, job.embedder.pooling)
+        use_faster_weights(model, digest, job.float_copies, pooling)
+    except BaseException:
+        model.close()
+        raise
+    return model
 
 
 def _observer(

@@ -132,6 +132,13 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     dedup: Annotated[
         bool, typer.Option("--dedup/--no-dedup", help="Compute repeated texts only once.")
     ] = True,
+    f32_cache: Annotated[
+        bool,
+        typer.Option(
+            "--f32-cache/--no-f32-cache",
+            help="Keep an F32 copy of the weights in the cache folder where that is faster.",
+        ),
+    ] = True,
     line_numbers: Annotated[
         bool, typer.Option("--line-numbers", help="Add a column with each text's line number.")
     ] = False,
@@ -166,6 +173,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             gpu_layers=gpu_layers,
             device=device,
             dedup=dedup,
+            f32_cache=f32_cache,
             line_numbers=line_numbers,
             overwrite=overwrite,
             quiet=quiet,

@@ -20,6 +20,7 @@ from llama_cli.engine.library import build_info
 from llama_cli.engine.model import PoolingChoice
 from llama_cli.errors import LlamaCliError
 from llama_cli.job import EmbedJob, resolve_output
+from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.pipeline import RunSummary, run
 from llama_cli.progress import make_view
@@ -94,6 +95,7 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
         batch_size=settings.batch_size,
         line_numbers=settings.line_numbers,
         overwrite=settings.overwrite,
+        float_copies=float_copies_folder() if settings.f32_cache else None,
     )
 
 

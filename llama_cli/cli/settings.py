@@ -23,6 +23,7 @@ class EmbedSettings:
     gpu_layers: int | None
     device: str
     dedup: bool
+    f32_cache: bool
     line_numbers: bool
     overwrite: bool
     quiet: bool

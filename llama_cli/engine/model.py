@@ -80,6 +80,17 @@ class Model:
         """One metadata value of the file as text; None where it does not have the key."""
         return _meta(self.handle, key)
 
+    def take_weights(self, path: Path) -> None:
+        """Use the weights of another file, which must be those of this one in another type.
+
+        Raises:
+            ModelError: llama.cpp cannot load it.
+        """
+        other = _load(path, self.placement)
+        self.close()
+        self.handle = other
+        self.vocab = llama_cpp().llama_model_get_vocab(other)
+
     def close(self) -> None:
         """Free the weights. Contexts made from this model must be gone."""
         if self.handle is not None:

@@ -19,7 +19,7 @@ struct AttentionScratch {
     std::vector<float> keys, values, scores, row, conversion;
 };
 
-// Consecutive queries [start, end) that see keys [first, last) only.
+// Consecutive queries [start, end) that see no keys but [first, last).
 struct Block {
     int64_t start, end, first, last;
     bool plain;  // every query sees every key, and the mask adds nothing
@@ -59,15 +59,20 @@ static const ggml_fp16_t * mask_row(const ggml_tensor * mask, int64_t query) {
     return reinterpret_cast<const ggml_fp16_t *>((const char *) mask->data + query * mask->nb[1]);
 }
 
-// The block that begins at a query: it and those after it that see the same first key.
+constexpr int64_t AT_ONCE = 4 * ROWS;  // queries whose scores are in the cache together
+
+// The block that begins at a query: those after it that see the same first key, or, where a window
+// slides over the keys, a few whose windows overlap.
 static Block block_at(const ggml_tensor * mask, int64_t start, int64_t queries, int64_t keys) {
     if (!mask) return {start, queries, 0, keys, true};
     const Sight head = sight_of(mask_row(mask, start), keys);
     Block block{start, start + 1, head.first, head.last, head.plain};
     for (; block.end < queries; block.end++) {
         const Sight next = sight_of(mask_row(mask, block.end), keys);
-        if (next.first != block.first) break;
-        block.plain = block.plain && next.plain && next.last == block.last;
+        const bool overlaps = next.first > block.first && next.first < block.last;
+        if (next.first != block.first && !(overlaps && block.end - start < AT_ONCE)) break;
+        block.plain = block.plain && next.plain && next.first == block.first &&
+                      next.last == block.last;
         block.last = std::max(block.last, next.last);
     }
     return block;
@@ -85,9 +90,15 @@ static float slope_of(float max_bias, int64_t head, int64_t heads) {
 // Turn scores into weights that sum to 1; width is a multiple of LANES and at least n.
 static void soft_max(float * scores, int64_t n, int64_t width, float scale,
                      const ggml_fp16_t * mask, float slope) {
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] *= scale;
-        if (mask) scores[i] += slope * ggml_fp16_to_fp32(mask[i]);
+    int64_t done = 0;
+    for (; done + LANES <= n; done += LANES) {
+        Floats some = load(scores + done) * all(scale);
+        if (mask) some += all(slope) * load_halves(mask + done);
+        store(scores + done, some);
+    }
+    for (; done < n; done++) {
+        scores[done] *= scale;
+        if (mask) scores[done] += slope * ggml_fp16_to_fp32(mask[done]);
     }
     std::fill(scores + n, scores + width, -INFINITY);
     Floats tops = load(scores);
@@ -148,7 +159,6 @@ static void attend(ggml_tensor * out, const Block & block, const Head & head,
     const ggml_tensor *q = out->src[0], *mask = block.plain ? nullptr : out->src[3];
     const int64_t size = q->ne[0], value_size = out->src[2]->ne[0];
     const int64_t n = block.last - block.first, width = panels_of(n) * WIDTH;
-    constexpr int64_t AT_ONCE = 4 * ROWS;  // queries; their scores stay in the cache
     scratch.scores.resize(AT_ONCE * width);
     float * scores = scratch.scores.data();
     for (int64_t query = block.start; query < block.end; query += AT_ONCE) {

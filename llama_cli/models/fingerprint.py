@@ -52,6 +52,12 @@ def cache_folder() -> Path | None:
     return folder / "llama-cli"
 
 
+def float_copies_folder() -> Path | None:
+    """Where F32 copies of weights are kept, named by the sha256 of the original file."""
+    folder = cache_folder()
+    return folder / "f32" if folder else None
+
+
 def _load(cache: Path) -> dict[str, str]:
     with contextlib.suppress(OSError, ValueError):
         known = json.loads(cache.read_text("utf-8"))

@@ -16,6 +16,7 @@ MEAN, CLS, LAST = 1, 2, 3
 def write_bert(
     path: Path,
     *,
+    arch: Literal["bert", "jina-bert-v2"] = "bert",
     dim: int = 32,
     layers: int = 2,
     heads: int = 2,
@@ -31,6 +32,7 @@ def write_bert(
 
     Args:
         path: the file to write.
+        arch: ``jina-bert-v2`` knows positions by ALiBi, and has gates in its feed-forward part.
         dim: width of the vectors; a multiple of ``heads``.
         layers: number of layers.
         heads: number of attention heads.
@@ -44,30 +46,33 @@ def write_bert(
         seed: of the random weights.
     """
     metadata: dict[str, Any] = {
-        "bert.block_count": layers,
-        "bert.context_length": n_ctx,
-        "bert.embedding_length": dim,
-        "bert.feed_forward_length": ff,
-        "bert.attention.head_count": heads,
-        "bert.attention.layer_norm_epsilon": 1e-12,
-        "bert.attention.causal": False,
-        "bert.pooling_type": pooling,
+        f"{arch}.block_count": layers,
+        f"{arch}.context_length": n_ctx,
+        f"{arch}.embedding_length": dim,
+        f"{arch}.feed_forward_length": ff,
+        f"{arch}.attention.head_count": heads,
+        f"{arch}.attention.layer_norm_epsilon": 1e-12,
+        f"{arch}.attention.causal": False,
+        f"{arch}.pooling_type": pooling,
         **bert_metadata(words, lowercase=lowercase, add_special=add_special),
     }
     shapes = {
         "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), dim),
-        "position_embd.weight": (n_ctx, dim),
         "token_types.weight": (metadata["tokenizer.ggml.token_type_count"], dim),
         **_with_bias("token_embd_norm", dim),
     }
+    if arch == "bert":
+        shapes["position_embd.weight"] = (n_ctx, dim)
     for block in (f"blk.{layer}" for layer in range(layers)):
         for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
             shapes |= _with_bias(f"{block}.{part}", dim, dim)
         shapes |= _with_bias(f"{block}.attn_output_norm", dim)
         shapes |= _with_bias(f"{block}.ffn_up", ff, dim)
+        if arch != "bert":
+            shapes[f"{block}.ffn_gate.weight"] = (ff, dim)
         shapes |= _with_bias(f"{block}.ffn_down", dim, ff)
         shapes |= _with_bias(f"{block}.layer_output_norm", dim)
-    return write_model(path, "bert", metadata, random_weights(shapes, seed))
+    return write_model(path, arch, metadata, random_weights(shapes, seed))
 
 
 def write_causal(
@@ -77,6 +82,7 @@ def write_causal(
     dim: int = 32,
     layers: int = 2,
     heads: int = 2,
+    kv_heads: int | None = None,
     ff: int = 64,
     n_ctx: int = 64,
     pooling: int | None = LAST,
@@ -94,6 +100,7 @@ def write_causal(
         dim: width of the vectors; a multiple of ``heads`` by an even number.
         layers: number of layers.
         heads: number of attention heads.
+        kv_heads: heads of the keys and values, which several may share; by default as many.
         ff: width of the feed-forward part.
         n_ctx: context length the model claims.
         pooling: ``MEAN``, ``LAST``, or None to leave the key out, as models for chat do.
@@ -109,7 +116,7 @@ def write_causal(
         f"{arch}.embedding_length": dim,
         f"{arch}.feed_forward_length": ff,
         f"{arch}.attention.head_count": heads,
-        f"{arch}.attention.head_count_kv": heads,
+        f"{arch}.attention.head_count_kv": kv_heads or heads,
         f"{arch}.attention.layer_norm_rms_epsilon": 1e-6,
         f"{arch}.rope.dimension_count": dim // heads,
         f"{arch}.pooling_type": pooling,
@@ -125,9 +132,10 @@ def write_causal(
     for block in (f"blk.{layer}" for layer in range(layers)):
         shapes |= {f"{block}.{norm}.weight": (dim,) for norm in ("attn_norm", "ffn_norm")}
         for part in ("attn_q", "attn_k", "attn_v"):
-            shapes[f"{block}.{part}.weight"] = (dim, dim)
+            rows = dim if part == "attn_q" else dim // heads * (kv_heads or heads)
+            shapes[f"{block}.{part}.weight"] = (rows, dim)
             if arch == "qwen2":
-                shapes[f"{block}.{part}.bias"] = (dim,)
+                shapes[f"{block}.{part}.bias"] = (rows,)
         if arch == "qwen3":
             shapes |= {f"{block}.attn_{x}_norm.weight": (dim // heads,) for x in "qk"}
         shapes[f"{block}.attn_output.weight"] = (dim, dim)
