@@ -89,4 +89,5 @@ def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests away from the user's cache, model choice and colours."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("LLAMA_CLI_MODEL", raising=False)
+    for name in ("LLAMA_CLI_MODEL", "LLAMA_CLI_KERNELS"):
+        monkeypatch.delenv(name, raising=False)

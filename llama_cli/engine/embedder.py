@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 # Texts in flight; more wait in the input.
 _MOST_BYTES = 4 << 20
 
+
 @dataclass(frozen=True, slots=True)
 class EmbedderOptions:
     """How texts become vectors.

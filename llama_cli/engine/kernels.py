@@ -66,7 +66,7 @@ def use_kernels() -> Kernels | None:
         if path is None:
             log.debug("kernels: llama.cpp's own; none were compiled")
             return None
-        library = _Library(path)
+        library = KernelLibrary(path)
         if not library.is_right(None):
             raise NotUsableError("they compute wrong results on this CPU")
     except (NotUsableError, OSError) as error:
@@ -80,7 +80,7 @@ def use_kernels() -> Kernels | None:
     return Kernels(products)
 
 
-def _choose(library: _Library, found: Iterator[Blas], choice: str) -> Blas | None:
+def _choose(library: KernelLibrary, found: Iterator[Blas], choice: str) -> Blas | None:
     """The BLAS library to use; None for our own kernels."""
     if choice == "own":
         return None
@@ -104,14 +104,14 @@ def _rate(seconds: float) -> float:
     return 2e-9 * rows * depth * outputs / seconds
 
 
-class _Library:
+class KernelLibrary:
     """The compiled kernels."""
 
     def __init__(self, path: Path) -> None:
         llama_cpp()  # its libraries must be there first
         self._path = path
-        self._library = ctypes.CDLL(str(path))
-        self._multiply = self._library.embed_kernels_multiply
+        self._functions = ctypes.CDLL(str(path))
+        self._multiply = self._functions.embed_kernels_multiply
         self._multiply.restype = ctypes.c_double
         matrix = np.ctypeslib.ndpointer(np.float32, 2, flags="C_CONTIGUOUS")
         sizes = [ctypes.c_int64] * 3
@@ -131,25 +131,35 @@ class _Library:
 
     def multiply_with(self, blas: Blas | None) -> None:
         """Let a BLAS library multiply, or our own kernels."""
-        self._library.embed_kernels_use_sgemm.argtypes = [ctypes.c_void_p]
-        self._library.embed_kernels_use_sgemm(blas.sgemm if blas else None)
+        self._functions.embed_kernels_use_sgemm.argtypes = [ctypes.c_void_p]
+        self._functions.embed_kernels_use_sgemm(blas.sgemm if blas else None)
 
     def is_right(self, blas: Blas | None) -> bool:
         """Whether a product agrees with NumPy's in double precision."""
         x, weights, out = _matrices(*_CHECKED)
-        self._time(blas, x, weights, out)
-        return bool(np.allclose(out, x.astype(np.float64) @ weights.T.astype(np.float64), atol=1e-4))
+        self.multiply(blas, x, weights, out)
+        return bool(
+            np.allclose(out, x.astype(np.float64) @ weights.T.astype(np.float64), atol=1e-4)
+        )
 
     def time_both(self, blas: Blas) -> tuple[float, float]:
         """Seconds of a common product with our kernels and with a BLAS library, turn about."""
         matrices = _matrices(*_TIMED)
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(7):
-            times[0].append(self._time(None, *matrices))
-            times[1].append(self._time(blas, *matrices))
+            times[0].append(self.multiply(None, *matrices))
+            times[1].append(self.multiply(blas, *matrices))
         return statistics.median(times[0]), statistics.median(times[1])
 
-    def _time(self, blas: Blas | None, x: Any, weights: Any, out: Any) -> float:
+    def multiply(self, blas: Blas | None, x: Any, weights: Any, out: Any) -> float:
+        """Multiply with a BLAS library or our own kernels; returns the seconds it took.
+
+        Args:
+            blas: the library, or None.
+            x: float32[rows, depth].
+            weights: float32[outputs, depth].
+            out: float32[rows, outputs], filled with x times the transpose of weights.
+        """
         sgemm = blas.sgemm if blas else None
         rows, depth = x.shape
         return float(self._multiply(sgemm, weights, x, out, rows, depth, len(weights)))

@@ -53,10 +53,11 @@ def main() -> int:
     given = parser.parse_args()
     try:
         library = build(given.sdist)
-    except (BuildError, NotUsableError, OSError) as error:
-        print(f"warning: no fast kernels, llama.cpp's own are used: {error}", file=sys.stderr)
+    except (BuildError, NotUsableError, OSError, tarfile.TarError) as error:
+        reason = str(error).partition("\n")[0]
+        print(f"warning: no fast kernels, llama.cpp's own are used: {reason}", file=sys.stderr)
         return 1
-    print(f"Built {library}")
+    print(f"Compiled the CPU kernels into {library.parent}")
     return 0
 
 
@@ -97,7 +98,9 @@ def _download_sdist(folder: Path) -> Path:
 def _unpack_headers(sdist: Path, folder: Path) -> list[Path]:
     """Unpack ggml's headers; returns the folders to include."""
     with tarfile.open(sdist) as archive:
-        wanted = [m for m in archive if m.isfile() and m.name.partition("/")[2].startswith(_HEADERS)]
+        wanted = [
+            m for m in archive if m.isfile() and m.name.partition("/")[2].startswith(_HEADERS)
+        ]
         archive.extractall(folder, wanted, filter="data")
     ggml = next(folder.glob("*/vendor/llama.cpp/ggml"), None)
     if ggml is None:
@@ -114,7 +117,9 @@ def _compiler() -> str:
 
 
 def _compile(compiler: str, headers: list[Path], output: Path) -> None:
-    native = "-march=native" if platform.machine() in ("x86_64", "AMD64", "i686") else "-mcpu=native"
+    native = (
+        "-march=native" if platform.machine() in ("x86_64", "AMD64", "i686") else "-mcpu=native"
+    )
     command = [*compiler.split(), *_FLAGS, native]
     command += [f"-I{folder}" for folder in headers]
     command += [str(path) for path in sources() if path.suffix == ".cpp"]

@@ -14,8 +14,30 @@ LIBRARY = "embed-kernels.so"
 MANIFEST = "embed-kernels.json"
 
 # Names of CPU features begin so in /proc/cpuinfo where a compiler makes use of them.
-_FEATURES = ("avx", "fma", "f16c", "sse", "ssse", "bmi", "abm", "movbe", "popcnt", "amx", "gfni")
-_FEATURES += ("vaes", "vpclmul", "asimd", "sve", "fphp", "fcma", "lrcpc", "i8mm", "bf16")
+_FEATURES = tuple(
+    [
+        "avx",
+        "fma",
+        "f16c",
+        "sse",
+        "ssse",
+        "bmi",
+        "abm",
+        "movbe",
+        "popcnt",
+        "amx",
+        "gfni",
+        "vaes",
+        "vpclmul",
+        "asimd",
+        "sve",
+        "fphp",
+        "fcma",
+        "lrcpc",
+        "i8mm",
+        "bf16",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)

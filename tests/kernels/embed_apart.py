@@ -1,6 +1,6 @@
 """Embeds lines in a process of its own, so that it may use other kernels than the tests' process.
 
-    python -m tests.kernels.embed_apart MODEL TEXTS OUT.npy
+python -m tests.kernels.embed_apart MODEL TEXTS OUT.npy
 """
 
 from __future__ import annotations

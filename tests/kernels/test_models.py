@@ -37,6 +37,9 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "shared keys": lambda path: write_causal(
         path, arch="qwen3", dim=64, heads=4, kv_heads=2, n_ctx=512, pooling=MEAN
     ),
+    "sliding window": lambda path: write_causal(
+        path, arch="gemma-embedding", dim=64, heads=4, layers=6, n_ctx=512, pooling=MEAN
+    ),
 }
 
 

@@ -78,7 +78,7 @@ def write_bert(
 def write_causal(
     path: Path,
     *,
-    arch: Literal["llama", "qwen2", "qwen3"] = "llama",
+    arch: Literal["llama", "qwen2", "qwen3", "gemma-embedding"] = "llama",
     dim: int = 32,
     layers: int = 2,
     heads: int = 2,
@@ -96,7 +96,8 @@ def write_causal(
 
     Args:
         path: the file to write.
-        arch: the architecture; all get the same vocabulary.
+        arch: the architecture; all get the same vocabulary. The last one is not causal, and its
+            layers but every sixth see 8 tokens to each side only.
         dim: width of the vectors; a multiple of ``heads`` by an even number.
         layers: number of layers.
         heads: number of attention heads.
@@ -118,6 +119,7 @@ def write_causal(
         f"{arch}.attention.head_count": heads,
         f"{arch}.attention.head_count_kv": kv_heads or heads,
         f"{arch}.attention.layer_norm_rms_epsilon": 1e-6,
+        f"{arch}.attention.sliding_window": 16 if arch == "gemma-embedding" else None,
         f"{arch}.rope.dimension_count": dim // heads,
         f"{arch}.pooling_type": pooling,
         **spm_metadata("llama", words),
@@ -136,8 +138,10 @@ def write_causal(
             shapes[f"{block}.{part}.weight"] = (rows, dim)
             if arch == "qwen2":
                 shapes[f"{block}.{part}.bias"] = (rows,)
-        if arch == "qwen3":
+        if arch in ("qwen3", "gemma-embedding"):
             shapes |= {f"{block}.attn_{x}_norm.weight": (dim // heads,) for x in "qk"}
+        if arch == "gemma-embedding":
+            shapes |= {f"{block}.post_{x}_norm.weight": (dim,) for x in ("attention", "ffw")}
         shapes[f"{block}.attn_output.weight"] = (dim, dim)
         shapes |= _feed_forward(block, dim, ff)
     return write_model(path, arch, metadata, random_weights(shapes, seed))
