@@ -32,9 +32,10 @@ _CHOICES = ("auto", "own", "blas", "off")
 # A BLAS library must be that much faster: what it computes has to be read once more afterwards.
 _MARGIN = 1.05
 
-# Tokens, width and outputs of a common product, and of one that fits no kernel evenly.
+# Tokens, width and outputs of a common product, and of one that fits no kernel evenly and is too
+# small for NumPy to start threads, which would go on spinning for a while.
 _TIMED = (256, 384, 1536)
-_CHECKED = (37, 53, 71)
+_CHECKED = (13, 21, 35)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,30 +14,8 @@ LIBRARY = "embed-kernels.so"
 MANIFEST = "embed-kernels.json"
 
 # Names of CPU features begin so in /proc/cpuinfo where a compiler makes use of them.
-_FEATURES = tuple(
-    [
-        "avx",
-        "fma",
-        "f16c",
-        "sse",
-        "ssse",
-        "bmi",
-        "abm",
-        "movbe",
-        "popcnt",
-        "amx",
-        "gfni",
-        "vaes",
-        "vpclmul",
-        "asimd",
-        "sve",
-        "fphp",
-        "fcma",
-        "lrcpc",
-        "i8mm",
-        "bf16",
-    ]
-)
+_USED_ON_X86 = ("avx", "fma", "f16c", "sse", "ssse", "bmi", "abm", "movbe", "popcnt", "amx", "gfni")
+_USED_ON_ARM = ("asimd", "sve", "fphp", "fcma", "i8mm", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +67,7 @@ def find_kernels() -> Path | None:
         raise NotUsableError("they were built for another build of llama.cpp")
     if built.sources != now.sources:
         raise NotUsableError("they were built from other source files")
-    if missing := sorted(set(built.cpu) - set(now.cpu)):
+    if missing := sorted(set(built.cpu) - _cpu_features()):
         raise NotUsableError(f"they were built for a CPU with {', '.join(missing)}")
     return library
 
@@ -100,7 +78,9 @@ def describe() -> Manifest:
         llama_cpp_python=importlib.metadata.version("llama-cpp-python"),
         ggml=_sha256(ggml_library()),
         sources=_sha256(*sources()),
-        cpu=_cpu_features(),
+        cpu=sorted(
+            name for name in _cpu_features() if name.startswith(_USED_ON_X86 + _USED_ON_ARM)
+        ),
     )
 
 
@@ -133,14 +113,14 @@ def _sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def _cpu_features() -> list[str]:
-    """Features of this CPU, as Linux lists them; empty elsewhere."""
+def _cpu_features() -> set[str]:
+    """All features of this CPU, as Linux names them; none elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:
-        return []
+        return set()
     for line in lines:
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            return sorted(word for word in value.split() if word.startswith(_FEATURES))
-    return []
+            return set(value.split())
+    return set()
