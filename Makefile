@@ -5,7 +5,7 @@
 #   ACCEL       what speeds it up: openblas (the default on Linux), mkl, cuda, metal or none
 #   CMAKE_ARGS  more options for building llama.cpp, such as -DCMAKE_CUDA_ARCHITECTURES=90
 #   VENV        where the environment goes (default: .venv; no spaces)
-#   ARGS        more arguments for "make test" and "make bench"
+#   ARGS        more arguments for "make test" and "make bench..."
 
 VENV = .venv
 BUILD = build
@@ -21,7 +21,7 @@ ACCELERATED = $(VENV)/.accelerated
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test check smoke bench wheel build-default-model clean
+.PHONY: help setup demo test check smoke bench bench-batches bench-writer wheel build-default-model clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -47,7 +47,13 @@ smoke: $(INSTALLED)-run $(ACCELERATED) ## run the smoke test that the README sho
 	@test -s $(BUILD)/smoke/test.sh || { echo "README.md has no smoke test" >&2; exit 1; }
 	@PATH="$$(cd $(BIN) && pwd):$$PATH" && cd $(BUILD)/smoke && sh test.sh
 
-bench: $(INSTALLED)-run $(ACCELERATED) ## measure how fast the writer alone is
+bench: $(INSTALLED)-bench $(ACCELERATED) ## measure it against its peers; an hour with the first build
+	$(BIN)/python -m tests.benchmarks.bench_embed $(ARGS)
+
+bench-batches: $(INSTALLED)-run $(ACCELERATED) ## measure how batches, contexts and threads matter
+	$(BIN)/python -m tests.benchmarks.bench_batches $(ARGS)
+
+bench-writer: $(INSTALLED)-run ## measure how fast the writer alone is
 	$(BIN)/python tests/benchmarks/bench_writer.py $(ARGS)
 
 wheel: $(INSTALLED)-run ## build the wheel into dist/
@@ -88,13 +94,16 @@ $(VENV)/pyvenv.cfg:
 	@'$(or $(shell $(FIND_PYTHON)),$(error $(NO_PYTHON)))' -m venv $(if $(wildcard $@),--clear) $(VENV)
 	@: $(or $(shell $(FIND_CXX)),$(error $(NO_CXX)))
 
-# More than the package itself: [test] for running the tests, [dev] for the checks as well.
+# More than the package itself: [test] for running the tests, [dev] for the checks as well, [bench]
+# for the peers of the benchmark, which are large.
 $(INSTALLED)-test: EXTRA = [test]
 $(INSTALLED)-dev: EXTRA = [dev]
+$(INSTALLED)-bench: EXTRA = [bench]
 $(INSTALLED)-test: INCLUDED = $(INSTALLED)-run
+$(INSTALLED)-bench: INCLUDED = $(INSTALLED)-run
 $(INSTALLED)-dev: INCLUDED = $(INSTALLED)-run $(INSTALLED)-test
 
-$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev $(INSTALLED)-bench: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "Installing llama-cli-embed$(EXTRA) into $(VENV)"
 	@ls -d $(VENV)/lib/python*/site-packages/llama_cpp >/dev/null 2>&1 || \
 		echo "The first time llama.cpp is compiled, which takes several minutes"
@@ -141,7 +150,7 @@ endif
 BUILT_WITH = $(VENV)/.cmake-args
 BUILT_BEFORE = $(shell cat $(BUILT_WITH) 2>/dev/null)
 ifneq ($(CMAKE_ARGS)$(if $(ACCEL),$(BUILT_BEFORE)),)
-$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev $(ACCELERATED): $(BUILT_WITH)
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev $(INSTALLED)-bench $(ACCELERATED): $(BUILT_WITH)
 ifneq ($(CMAKE_ARGS),$(BUILT_BEFORE))
 .PHONY: $(BUILT_WITH)
 endif

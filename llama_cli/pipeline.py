@@ -16,6 +16,7 @@ from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.float_copy import use_faster_weights
 from llama_cli.engine.library import binding_version
 from llama_cli.engine.model import Model, resolve_pooling
+from llama_cli.engine.replicas import open_replicas
 from llama_cli.job import EmbedJob
 from llama_cli.output.metadata import (
     METADATA_KEY,
@@ -98,8 +99,8 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
     digest = job.model.sha256()
     with (
         open_lines(job.input) as source,
-        _open_model(job, digest) as model,
-        LlamaEmbedder(model, job.embedder) as embedder,
+        open_replicas(job.model.path, job.placement) as (model, *replicas),
+        _open_embedder(job, digest, model, replicas) as embedder,
         ParquetWriter(
             job.output,
             embedder.dimension,
@@ -119,16 +120,13 @@ def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummar
         return _summary(provenance, job.output, time.perf_counter() - started)
 
 
-def _open_model(job: EmbedJob, digest: str) -> Model:
-    """The model, with the weights that are fastest on this machine."""
-    model = Model(job.model.path, job.placement)
-    try:
-        pooling = resolve_pooling(model.facts, job.embedder.pooling)
-        use_faster_weights(model, digest, job.float_copies, pooling)
-    except BaseException:
-        model.close()
-        raise
-    return model
+def _open_embedder(
+    job: EmbedJob, digest: str, model: Model, replicas: list[Model]
+) -> LlamaEmbedder:
+    """The embedder, on the weights that are fastest on this machine."""
+    pooling = resolve_pooling(model.facts, job.embedder.pooling)
+    use_faster_weights(model, digest, job.float_copies, pooling)
+    return LlamaEmbedder(model, job.embedder, replicas=replicas)
 
 
 def _observer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,15 +156,15 @@ class Context:
         return params
 
 
-def make_contexts(model: Model, options: ContextOptions, count: int) -> list[Context]:
-    """Several contexts of one model, or none.
+def make_contexts(models: Iterable[Model], options: ContextOptions) -> list[Context]:
+    """A context for each of the models, or none at all.
 
     Raises:
         ModelError: the memory does not suffice.
     """
     contexts: list[Context] = []
     try:
-        for _ in range(count):
+        for model in models:
             contexts.append(Context(model, options))  # noqa: PERF401 - closed when one fails
     except BaseException:
         for context in contexts:

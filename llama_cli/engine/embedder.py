@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -64,8 +64,15 @@ class EmbedderOptions:
 class LlamaEmbedder:
     """Embeds texts with one model on CPU or GPU. It is a context manager."""
 
-    def __init__(self, model: Model, options: EmbedderOptions) -> None:
+    def __init__(
+        self, model: Model, options: EmbedderOptions, *, replicas: Sequence[Model] = ()
+    ) -> None:
         """Set up tokenizer, contexts and threads for a loaded model.
+
+        Args:
+            model: the model.
+            options: how texts become vectors.
+            replicas: the same model again, on other devices; all share the texts.
 
         Raises:
             ModelError: the model is not fit for embedding, or memory does not suffice.
@@ -84,16 +91,18 @@ class LlamaEmbedder:
             on_gpu=model.placement.on_gpu,
             own_kernels=model.kernels is not None,
         )
+        self._models = [model, *replicas]
+        self._batch_tokens = plan.batch_tokens
+        context = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
+        contexts = make_contexts(self._models * plan.contexts, context)
+        self._most_in_flight = 2 * len(contexts)
+        self._pool: DecodePool[Decoded] = DecodePool(contexts)
         log.debug(
             "%d contexts of %d threads each, %d tokens a batch",
-            plan.contexts,
+            len(contexts),
             plan.threads,
             plan.batch_tokens,
         )
-        self._plan = plan
-        self._model = model
-        context = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
-        self._pool: DecodePool[Decoded] = DecodePool(make_contexts(model, context, plan.contexts))
 
     @property
     def dimension(self) -> int:
@@ -116,7 +125,7 @@ class LlamaEmbedder:
             map(self._prepare, records),
             cost,
             text_size,
-            max_tokens=self._plan.batch_tokens,
+            max_tokens=self._batch_tokens,
             max_items=MAX_TEXTS,
             max_bytes=_MOST_BYTES,
         )
@@ -124,7 +133,7 @@ class LlamaEmbedder:
         for batch in batches:
             in_flight.append(InFlight(batch, self._submit(batch)))
             del batch  # else it would keep its texts until the next one is read
-            while len(in_flight) > 2 * self._plan.contexts or bytes_in(in_flight) > _MOST_BYTES:
+            while len(in_flight) > self._most_in_flight or bytes_in(in_flight) > _MOST_BYTES:
                 yield collect(*in_flight.popleft())
         while in_flight:
             yield collect(*in_flight.popleft())
@@ -134,7 +143,8 @@ class LlamaEmbedder:
         try:
             self._pool.close()
         except BaseException:  # interrupted again: a decode may still be running
-            self._model.abandon()
+            for model in self._models:
+                model.abandon()
             raise
 
     def __enter__(self) -> Self:

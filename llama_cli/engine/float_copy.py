@@ -125,10 +125,9 @@ def _is_faster(model: Model, copy: Path, pooling: Pooling) -> bool:
     options = ContextOptions(pooling, threads=1, batch_tokens=256)
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(Model(copy, model.placement))
-        contexts = []
-        for each in (model, other):
-            contexts += make_contexts(each, options, 1)
-            stack.callback(contexts[-1].close)
+        contexts = make_contexts([model, other], options)
+        for context in contexts:
+            stack.callback(context.close)
         times: tuple[list[float], list[float]] = ([], [])
         first, second = (context.decode(list(ids)) for context in contexts)
         if not np.allclose(first, second, rtol=0, atol=0.01 * float(np.abs(first).max())):

@@ -4,7 +4,7 @@ The work of a token in a batch of ``n`` is taken as ``1 + fixed / n + growing * 
 matrix products. What a batch costs however small it is (reading, unpacking, starting) is worth
 ``fixed`` tokens; ``growing`` is what each token costs the others: walking the mask of the whole
 batch, or pushing activations out of the cache. The constants were fitted to the rates of
-all-MiniLM-L6-v2 at 128 to 2,048 tokens a batch; docs/benchmarks.md has them.
+all-MiniLM-L6-v2 at 128 to 2,048 tokens a batch; docs/benchmarks/README.md has them.
 """
 
 from __future__ import annotations

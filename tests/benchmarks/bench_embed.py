@@ -127,9 +127,7 @@ def main() -> None:
     chosen = {name: corpora[name] for name in options.corpora.split(",")}
     present, left_out = start_all()
     try:
-        results = [
-            run_rounds(present, name, path, options.rounds) for name, path in chosen.items()
-        ]
+        results = [run_rounds(present, name, path, options.rounds) for name, path in chosen.items()]
         own = own_figures(options.rounds)
     finally:
         for contestant in present:

@@ -31,8 +31,8 @@ def write_corpora(folder: Path) -> dict[str, Path]:
         tokenizer = Tokenizer(model, CONTEXT)
         lines = {
             "short": (REFERENCE / "english.txt").read_text("utf-8").splitlines(),
-            "long": list(_of_length(docstrings, tokenizer, LONG_TOKENS))[:300],
-            "full": list(_of_length(_joined(docstrings), tokenizer, FULL_TOKENS))[:60],
+            "long": list(_of_length(docstrings, tokenizer, LONG_TOKENS))[:400],
+            "full": list(_of_length(_joined(docstrings), tokenizer, FULL_TOKENS))[:100],
         }
     paths = {}
     for name, texts in lines.items():
@@ -72,7 +72,9 @@ def _joined(texts: list[str]) -> Iterator[str]:
             words = []
 
 
-def _of_length(texts: Iterator[str] | list[str], tokenizer: Tokenizer, wanted: range) -> Iterator[str]:
+def _of_length(
+    texts: Iterator[str] | list[str], tokenizer: Tokenizer, wanted: range
+) -> Iterator[str]:
     """Texts shortened, by whole words, until they have a wanted number of tokens."""
     for text in texts:
         words = text.split()

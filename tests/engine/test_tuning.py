@@ -1,4 +1,4 @@
-"""How a device is used; the constants are those of docs/benchmarks.md."""
+"""How a device is used; the constants are those of docs/benchmarks/README.md."""
 
 from __future__ import annotations
 
