@@ -129,18 +129,22 @@ endif
 LIBRARY_openblas = scipy-openblas32
 LIBRARY_mkl = mkl
 LIBRARY = $(LIBRARY_$(CHOSEN))
+LIBRARIES = $(LIBRARY_openblas) $(LIBRARY_mkl)
 KERNELS = $(wildcard $(addprefix llama_cli/kernels/,*.cpp *.h *.py))
-$(ACCELERATED): $(VENV)/pyvenv.cfg constraints.txt $(KERNELS)
-	@$(PIP) uninstall -qq -y $(filter-out $(LIBRARY),scipy-openblas32 mkl) >/dev/null 2>&1 || true
+LLAMA_CPP = $(wildcard $(VENV)/lib/python*/site-packages/llama_cpp_python-*.dist-info/RECORD)
+$(ACCELERATED): $(VENV)/pyvenv.cfg constraints.txt $(KERNELS) $(LLAMA_CPP)
+	@test -z "$(ACCEL)" || \
+		$(PIP) uninstall -qq -y $(filter-out $(LIBRARY),$(LIBRARIES)) >/dev/null 2>&1 || true
 	@test -z "$(LIBRARY)" || $(PIP) install -qq -c constraints.txt $(LIBRARY) || \
 		echo "warning: $(LIBRARY) cannot be installed, so matrices are multiplied without it" >&2
-	@test "$$(uname)" != Linux || $(BIN)/python -m llama_cli.kernels.build || true
 	@echo "$(CHOSEN)" > $@
+	@test "$$(uname)" != Linux || $(BIN)/python -m llama_cli.kernels.build || \
+		touch -t 200001010000 $@  # to be tried again next time
 
 CMAKE_cuda = -DGGML_CUDA=on
 CMAKE_metal = -DGGML_METAL=on
-ifneq ($(CMAKE_$(ACCEL)),)
-override CMAKE_ARGS := $(strip $(CMAKE_ARGS) $(CMAKE_$(ACCEL)))
+ifneq ($(CMAKE_$(CHOSEN)),)
+override CMAKE_ARGS := $(strip $(CMAKE_ARGS) $(CMAKE_$(CHOSEN)))
 export CMAKE_ARGS
 endif
 

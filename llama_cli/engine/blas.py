@@ -18,8 +18,11 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# Read once, when the library is loaded: neither may start threads of its own.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_THREADING_LAYER": "SEQUENTIAL"}
+# Read when OpenBLAS is loaded: it starts no threads of its own then.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+
+_MKL_LP64 = 0
+_MKL_SEQUENTIAL = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def installed_blas() -> Iterator[Blas]:
         try:
             with _one_thread():
                 found = find()
-        except (OSError, AttributeError, ValueError) as error:
+        except (OSError, AttributeError, ImportError, ValueError) as error:
             log.debug("a BLAS library cannot be used: %s", error)
             continue
         if found is not None:
@@ -72,6 +75,9 @@ def _mkl() -> Blas | None:
     if path is None:
         return None
     library = ctypes.CDLL(str(Path(str(path.locate())).resolve()))
+    # Both before the first product; the constants are those of mkl_service.h.
+    library.MKL_Set_Interface_Layer(_MKL_LP64)
+    library.MKL_Set_Threading_Layer(_MKL_SEQUENTIAL)
     return Blas(f"MKL {importlib.metadata.version('mkl')}", _address(library.cblas_sgemm))
 
 

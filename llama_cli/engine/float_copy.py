@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import platform
 import statistics
 import time
 from pathlib import Path
@@ -20,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from llama_cli.engine.context import ContextOptions, make_contexts
-from llama_cli.engine.library import llama_cpp, outside_main_thread
+from llama_cli.engine.library import binding_version, llama_cpp, outside_main_thread
 from llama_cli.engine.model import Model, Pooling
 from llama_cli.errors import LlamaCliError
-from llama_cli.kernels.installed import describe, to_json
+from llama_cli.kernels.installed import cpu_features
 
 log = logging.getLogger(__name__)
 
@@ -73,15 +74,14 @@ def _try(model: Model, digest: str, folder: Path, pooling: Pooling) -> str | Non
     """Use the copy if it is faster; returns why not."""
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"{digest}.f32.gguf"
-    machine = hashlib.sha256(to_json(describe()).encode()).hexdigest()
-    verdict = folder / f"{digest}.{machine[:16]}"
+    verdict = folder / f"{digest}.{_machine()}"
     known = verdict.read_text("ascii") if verdict.exists() else None
     slower = "as in the file; F32 was measured not to be faster on this CPU"
     if known == "as is":
         return slower
     if not copy.exists():
         _write_copy(model.path, copy)
-    if known is None:
+    if known != "f32":
         faster = _is_faster(model, copy, pooling)
         verdict.write_text("f32" if faster else "as is", "ascii")
         if not faster:
@@ -89,6 +89,13 @@ def _try(model: Model, digest: str, folder: Path, pooling: Pooling) -> str | Non
             return slower
     model.take_weights(copy)
     return None
+
+
+def _machine() -> str:
+    """A name for what decides which weights are faster: llama.cpp and the kind of CPU."""
+    features = " ".join(sorted(cpu_features()))
+    kind = f"{binding_version()} {platform.machine()} {features}"
+    return hashlib.sha256(kind.encode()).hexdigest()[:16]
 
 
 def _write_copy(source: Path, copy: Path) -> None:
@@ -101,6 +108,8 @@ def _write_copy(source: Path, copy: Path) -> None:
     with part.open("ab") as file:
         # Left behind by a run that was killed, it is written anew; of one that lives, not touched.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if copy.exists() or not os.path.samestat(os.fstat(file.fileno()), part.stat()):
+            raise BlockingIOError("another run has just made an F32 copy")
         params = llama_cpp().llama_model_quantize_default_params()
         params.ftype = _ALL_F32
         code = outside_main_thread(

@@ -29,8 +29,11 @@ log = logging.getLogger(__name__)
 SWITCH = "LLAMA_CLI_KERNELS"
 _CHOICES = ("auto", "own", "blas", "off")
 
-# A BLAS library must be that much faster: what it computes has to be read once more afterwards.
-_MARGIN = 1.05
+_BUILD = "python -m llama_cli.kernels.build"
+
+# A BLAS library must be that much faster: what it computes has to be read once more afterwards, and
+# weights that are not F32 have to be widened before.
+_MARGIN = 1.15
 
 # Tokens, width and outputs of a common product, and of one that fits no kernel evenly and is too
 # small for NumPy to start threads, which would go on spinning for a while.
@@ -70,12 +73,12 @@ def use_kernels() -> Kernels | None:
         library = KernelLibrary(path)
         if not library.is_right(None):
             raise NotUsableError("they compute wrong results on this CPU")
-    except (NotUsableError, OSError) as error:
-        log.warning("the fast kernels are not used: %s; run make setup to build them again", error)
+        blas = _choose(library, installed_blas(), choice)
+        library.multiply_with(blas)
+        library.register()
+    except (NotUsableError, OSError, AttributeError, ImportError) as error:
+        log.warning("the fast kernels are not used: %s; %s builds them again", error, _BUILD)
         return None
-    blas = _choose(library, installed_blas(), choice)
-    library.multiply_with(blas)
-    library.register()
     products = blas.name if blas else "own kernels"
     log.debug("kernels: %s; matrix products by %s", path, products)
     return Kernels(products)
@@ -171,4 +174,4 @@ def _matrices(rows: int, depth: int, outputs: int) -> tuple[Any, Any, Any]:
     random = np.random.default_rng(0)
     x = random.standard_normal((rows, depth), np.float32)
     weights = random.standard_normal((outputs, depth), np.float32)
-    return x, weights, np.empty((rows, outputs), np.float32)
+    return x, weights, np.full((rows, outputs), np.nan, np.float32)

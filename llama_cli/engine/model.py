@@ -17,7 +17,9 @@ from llama_cli.engine.library import (
     llama_cpp,
     outside_main_thread,
 )
+from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
+from llama_cli.kernels.installed import cpu_features
 
 Pooling = Literal["mean", "cls", "last"]
 PoolingChoice = Literal["auto", "mean", "cls", "last"]
@@ -66,12 +68,15 @@ class Model:
         self.path = path
         self.placement = placement
         # Before the model is loaded: llama.cpp then decides where its weights go.
-        self.kernels: Kernels | None = None if placement.on_gpu else use_kernels()
-        self.handle = _load(path, placement)
+        small = path.stat().st_size <= SMALL_MODEL_BYTES
+        self.kernels: Kernels | None = use_kernels() if small and not placement.on_gpu else None
+        self.handle = _load(path, placement, repack=True)
         try:
             _check_kind(self.handle, path)
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
             self.facts = _read_facts(self.handle, path)
+            if self.kernels is not None and self._is_wide() and "amx_tile" in cpu_features():
+                self.take_weights(path)
         except BaseException:
             self.close()
             raise
@@ -86,10 +91,14 @@ class Model:
         Raises:
             ModelError: llama.cpp cannot load it.
         """
-        other = _load(path, self.placement)
+        other = _load(path, self.placement, repack=not self._is_wide())
         self.close()
         self.handle = other
         self.vocab = llama_cpp().llama_model_get_vocab(other)
+
+    def _is_wide(self) -> bool:
+        """Whether its weights are not quantised."""
+        return self.facts.quantisation in ("F32", "F16", "BF16")
 
     def close(self) -> None:
         """Free the weights. Contexts made from this model must be gone."""
@@ -113,10 +122,13 @@ class Model:
         self.close()
 
 
-def _load(path: Path, placement: Placement) -> Any:
+def _load(path: Path, placement: Placement, *, repack: bool) -> Any:
     lib = llama_cpp()
     params = lib.llama_model_default_params()
     params.n_gpu_layers = placement.gpu_layers
+    # Weights laid out anew for llama.cpp's own kernels cannot be read by ours. That is as well for
+    # quantised ones, but on CPUs with AMX it does so with F16 too, for which it has no AMX kernels.
+    params.use_extra_bufts = repack
     # A list ending in NULL; an empty one keeps a GPU build off the GPU altogether.
     handles = (ctypes.c_void_p * (len(placement.devices) + 1))(
         *(device.handle for device in placement.devices)

@@ -16,8 +16,9 @@ _STEP = 128
 _MOST_ON_CPU = 1024
 _MOST_ON_GPU = 4096
 
-# Models beyond this size fill the cores with the products of one text.
-_SMALL_MODEL_BYTES = 1 << 30
+# Models beyond this size fill the cores with the products of one text, and several contexts of them
+# would take much memory. They run on llama.cpp's own kernels, which several threads can share.
+SMALL_MODEL_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,7 @@ def make_plan(
     """The plan for a model and a device.
 
     Contexts of one thread each beat one context of many by 1.4 to 2.3 for small models, whose
-    products are too short to be worth dividing. Our kernels use one thread and no memory that
-    grows with the model, so with them it is always one context a core.
+    products are too short to be worth dividing.
 
     Args:
         threads: CPU threads in all.
@@ -54,7 +54,7 @@ def make_plan(
     tokens = best_batch_tokens(width, on_gpu=on_gpu, own_kernels=own_kernels)
     if on_gpu:
         return Plan(1, threads, tokens)
-    if own_kernels or model_bytes <= _SMALL_MODEL_BYTES:
+    if model_bytes <= SMALL_MODEL_BYTES:
         return Plan(threads, 1, tokens)
     return Plan(1, threads, tokens)
 

@@ -5,6 +5,7 @@
 // One thread computes; use several contexts for several cores. Built by build.py.
 
 #include <chrono>
+#include <new>
 
 #include "ggml-backend-impl.h"
 #include "ggml-backend.h"
@@ -20,7 +21,6 @@
 namespace {
 
 constexpr const char * NAME = "EMBED";
-constexpr int64_t FEW_ROWS = 8;  // ggml's own kernels are better below, and models use it once
 
 // A BLAS library's function to use instead of our own kernels; none at first.
 Sgemm blas = nullptr;
@@ -43,6 +43,7 @@ class Nodes {
         if (done()) return nullptr;
         ggml_tensor * next = ggml_graph_node(graph_, at_);
         if (next->op != op || !takes_over(next, operand)) return nullptr;
+        if (!(next->flags & GGML_TENSOR_FLAG_COMPUTE)) return nullptr;
         at_++;
         return next;
     }
@@ -81,8 +82,7 @@ void compute_norm(ggml_tensor * node, Nodes & nodes) {
               shift ? floats(shift->src[1]) : nullptr, node);
 }
 
-ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
-    auto & scratch = *static_cast<Scratch *>(backend->context);
+void compute_all(ggml_cgraph * graph, Scratch & scratch) {
     for (Nodes nodes(graph); !nodes.done();) {
         ggml_tensor * node = nodes.take();
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
@@ -96,7 +96,15 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
             default: break;  // views of other tensors
         }
     }
-    return GGML_STATUS_SUCCESS;
+}
+
+ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
+    try {
+        compute_all(graph, *static_cast<Scratch *>(backend->context));
+        return GGML_STATUS_SUCCESS;
+    } catch (const std::bad_alloc &) {  // llama.cpp is not made for exceptions
+        return GGML_STATUS_ALLOC_FAILED;
+    }
 }
 
 // --- What is supported -------------------------------------------------------------------------
@@ -104,7 +112,7 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
 bool supports_product(const ggml_tensor * op) {
     const ggml_tensor *weights = op->src[0], *x = op->src[1];
     return ggml_is_contiguous(weights) && ggml_is_matrix(weights) && ggml_is_matrix(x) &&
-           is_dense_floats(x) && is_dense_floats(op) && x->ne[1] >= FEW_ROWS &&
+           is_dense_floats(x) && is_dense_floats(op) &&
            (weights->type == GGML_TYPE_F32 || ggml_get_type_traits(weights->type)->to_float);
 }
 

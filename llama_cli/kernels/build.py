@@ -32,7 +32,7 @@ from llama_cli.kernels.installed import (
     to_json,
 )
 
-# Of the source distribution; all but the last are what an installation has as well.
+# Of the source distribution; an installation has all but the last as well.
 _HEADERS = ("vendor/llama.cpp/ggml/include/", "vendor/llama.cpp/ggml/src/ggml-backend-impl.h")
 _FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared")
 
@@ -95,17 +95,20 @@ def _download_sdist(folder: Path) -> Path:
     return next(folder.glob("*.tar.gz"))
 
 
-def _unpack_headers(sdist: Path, folder: Path) -> list[Path]:
-    """Unpack ggml's headers; returns the folders to include."""
+def _unpack_headers(sdist: Path, folder: Path) -> Path:
+    """Unpack ggml's headers into one folder, and return it."""
     with tarfile.open(sdist) as archive:
         wanted = [
             m for m in archive if m.isfile() and m.name.partition("/")[2].startswith(_HEADERS)
         ]
-        archive.extractall(folder, wanted, filter="data")
-    ggml = next(folder.glob("*/vendor/llama.cpp/ggml"), None)
-    if ggml is None:
+        for member in wanted:
+            content = archive.extractfile(member)
+            target = folder / "headers" / Path(member.name).name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(content.read() if content else b"")
+    if not wanted:
         raise BuildError(f"{sdist} has no headers of ggml")
-    return [ggml / "include", ggml / "src"]
+    return folder / "headers"
 
 
 def _compiler() -> str:
@@ -116,12 +119,11 @@ def _compiler() -> str:
     return found
 
 
-def _compile(compiler: str, headers: list[Path], output: Path) -> None:
+def _compile(compiler: str, headers: Path, output: Path) -> None:
     native = (
         "-march=native" if platform.machine() in ("x86_64", "AMD64", "i686") else "-mcpu=native"
     )
-    command = [*compiler.split(), *_FLAGS, native]
-    command += [f"-I{folder}" for folder in headers]
+    command = [*compiler.split(), *_FLAGS, native, f"-I{headers}"]
     command += [str(path) for path in sources() if path.suffix == ".cpp"]
     _run([*command, str(ggml_library()), "-o", str(output)], "they do not compile")
 
@@ -129,8 +131,10 @@ def _compile(compiler: str, headers: list[Path], output: Path) -> None:
 def _run(command: list[str], otherwise: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise BuildError(f"{otherwise}: {(errors or [f'exit code {done.returncode}'])[-1].strip()}")
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        reason = next(iter(errors + lines[-1:]), f"exit code {done.returncode}")
+        raise BuildError(f"{otherwise}: {reason}")
 
 
 if __name__ == "__main__":

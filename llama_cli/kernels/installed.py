@@ -6,6 +6,8 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
+import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +16,10 @@ LIBRARY = "embed-kernels.so"
 MANIFEST = "embed-kernels.json"
 
 # Names of CPU features begin so in /proc/cpuinfo where a compiler makes use of them.
-_USED_ON_X86 = ("avx", "fma", "f16c", "sse", "ssse", "bmi", "abm", "movbe", "popcnt", "amx", "gfni")
-_USED_ON_ARM = ("asimd", "sve", "fphp", "fcma", "i8mm", "bf16")
+_USED = re.compile(
+    "avx|fma|f16c|s?sse|bmi|abm|movbe|popcnt|amx|apx|gfni|vaes|vpclmul|tbm|xop|"
+    "asimd|atomics|bf16|fcma|fphp|i8mm|lrcpc|sve"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ def find_kernels() -> Path | None:
         return None
     try:
         built = Manifest(**json.loads(manifest.read_text("utf-8")))
+        needed = set(built.cpu)
     except (OSError, ValueError, TypeError) as error:
         raise NotUsableError(f"{manifest} cannot be read") from error
     now = describe()
@@ -67,7 +72,7 @@ def find_kernels() -> Path | None:
         raise NotUsableError("they were built for another build of llama.cpp")
     if built.sources != now.sources:
         raise NotUsableError("they were built from other source files")
-    if missing := sorted(set(built.cpu) - _cpu_features()):
+    if missing := sorted(needed - cpu_features()):
         raise NotUsableError(f"they were built for a CPU with {', '.join(missing)}")
     return library
 
@@ -78,9 +83,7 @@ def describe() -> Manifest:
         llama_cpp_python=importlib.metadata.version("llama-cpp-python"),
         ggml=_sha256(ggml_library()),
         sources=_sha256(*sources()),
-        cpu=sorted(
-            name for name in _cpu_features() if name.startswith(_USED_ON_X86 + _USED_ON_ARM)
-        ),
+        cpu=sorted(name for name in cpu_features() if _USED.match(name)),
     )
 
 
@@ -91,6 +94,8 @@ def to_json(manifest: Manifest) -> str:
 
 def ggml_library() -> Path:
     """The library that the kernels call into, in the installed llama-cpp-python."""
+    if chosen := os.environ.get("LLAMA_CPP_LIB_PATH"):  # where the binding looks first
+        return Path(chosen) / "libggml-base.so"
     package = importlib.util.find_spec("llama_cpp")
     if package is None or package.origin is None:
         raise NotUsableError("llama-cpp-python is not installed")
@@ -113,7 +118,7 @@ def _sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def _cpu_features() -> set[str]:
+def cpu_features() -> set[str]:
     """All features of this CPU, as Linux names them; none elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()

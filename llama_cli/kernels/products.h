@@ -12,10 +12,10 @@
 // A micro-kernel computes ROWS tokens times WIDTH outputs in registers.
 #if defined(__AVX512F__)
 constexpr int ROWS = 12, VECTORS = 2;
-#elif defined(__AVX__)
-constexpr int ROWS = 6, VECTORS = 2;
-#else
+#elif defined(__ARM_NEON)
 constexpr int ROWS = 8, VECTORS = 2;
+#else
+constexpr int ROWS = 6, VECTORS = 2;  // of 16 registers
 #endif
 constexpr int WIDTH = VECTORS * LANES;
 
@@ -166,21 +166,25 @@ static void multiply_own(const ggml_tensor * weights, const ggml_tensor * x, flo
     }
 }
 
+constexpr int64_t OUTPUTS_AT_ONCE = 512;  // that are widened to floats; vocabularies are large
+
 // The same with a BLAS library.
 static void multiply_blas(Sgemm sgemm, const ggml_tensor * weights, const ggml_tensor * x,
                           float * out, const Epilogue & epilogue, ProductScratch & scratch) {
     const int64_t depth = weights->ne[0], outputs = weights->ne[1], rows = x->ne[1];
-    const float * values = static_cast<const float *>(weights->data);
-    if (weights->type != GGML_TYPE_F32) {
-        scratch.conversion.resize(depth * outputs);
-        values = scratch.conversion.data();
-        for (int64_t i = 0; i < outputs; i++) {
-            as_floats((const char *) weights->data + i * weights->nb[1], weights->type, depth,
+    const bool narrow = weights->type != GGML_TYPE_F32;
+    if (narrow) scratch.conversion.resize(std::min(outputs, OUTPUTS_AT_ONCE) * depth);
+    for (int64_t first = 0; first < outputs; first += OUTPUTS_AT_ONCE) {
+        const int64_t some = std::min(OUTPUTS_AT_ONCE, outputs - first);
+        const char * rows_of_weights = (const char *) weights->data + first * weights->nb[1];
+        for (int64_t i = 0; narrow && i < some; i++) {
+            as_floats(rows_of_weights + i * weights->nb[1], weights->type, depth,
                       &scratch.conversion[i * depth]);
         }
+        const float * values = narrow ? scratch.conversion.data() : (const float *) rows_of_weights;
+        sgemm(ROW_MAJOR, AS_IS, TRANSPOSED, rows, some, depth, 1.0f, floats(x), depth, values,
+              depth, 0.0f, out + first, outputs);
     }
-    sgemm(ROW_MAJOR, AS_IS, TRANSPOSED, rows, outputs, depth, 1.0f, floats(x), depth, values, depth,
-          0.0f, out, outputs);
     if (!epilogue.bias && !epilogue.gelu) return;
     for (int64_t i = 0; i < rows; i++) finish_row(out + i * outputs, outputs, epilogue);
 }

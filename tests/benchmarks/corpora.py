@@ -32,7 +32,7 @@ def write_corpora(folder: Path) -> dict[str, Path]:
         lines = {
             "short": (REFERENCE / "english.txt").read_text("utf-8").splitlines(),
             "long": list(_of_length(docstrings, tokenizer, LONG_TOKENS))[:400],
-            "full": list(_of_length(_joined(docstrings), tokenizer, FULL_TOKENS))[:100],
+            "full": list(_of_length(_joined(docstrings), tokenizer, FULL_TOKENS))[:80],
         }
     paths = {}
     for name, texts in lines.items():

@@ -8,13 +8,12 @@ from llama_cli.engine.tuning import best_batch_tokens, make_plan
 
 
 def test_small_models_get_a_context_a_core_and_large_ones_all_cores() -> None:
-    def shared(model_bytes: int, *, on_gpu: bool = False, own_kernels: bool = False) -> object:
-        plan = make_plan(8, model_bytes, 384, on_gpu=on_gpu, own_kernels=own_kernels)
+    def shared(model_bytes: int, *, on_gpu: bool = False) -> object:
+        plan = make_plan(8, model_bytes, 384, on_gpu=on_gpu, own_kernels=False)
         return plan.contexts, plan.threads
 
     assert shared(90 << 20) == (8, 1)
     assert shared(5 << 30) == (1, 8)
-    assert shared(5 << 30, own_kernels=True) == (8, 1)
     assert shared(90 << 20, on_gpu=True) == (1, 8)
 
 

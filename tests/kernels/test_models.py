@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from llama_cli.engine import model as model_module
+from llama_cli.engine.devices import Placement
 from llama_cli.engine.library import llama_cpp
 from llama_cli.kernels.installed import find_kernels
 from llama_cli.models.default import DEFAULT_MODEL
-from tests.conftest import cosines
+from tests.conftest import cosines, open_embedder
 from tests.tiny_models import COMMON_WORDS, MEAN, write_bert, write_causal
 
 REFERENCE = Path(__file__).parent.parent / "reference"
@@ -91,6 +93,23 @@ def test_kernels_read_every_type_of_weights(kind: str, texts: Path, tmp_path: Pa
     assert cosines(ours, theirs).min() > (0.999 if kind.startswith("Q") else 0.9999)
     with_blas = embed_with("blas", model, texts, tmp_path)
     assert cosines(ours, with_blas).min() > 0.999999
+
+
+def test_wide_weights_are_not_laid_out_anew_where_that_hides_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loads: list[bool] = []
+    load = model_module._load
+
+    def recorded(path: Path, placement: Placement, *, repack: bool) -> object:
+        loads.append(repack)
+        return load(path, placement, repack=repack)
+
+    monkeypatch.setattr(model_module, "_load", recorded)
+    monkeypatch.setattr(model_module, "cpu_features", lambda: {"amx_tile"})
+    with open_embedder(DEFAULT_MODEL) as embedder:
+        assert embedder.facts.quantisation == "F16"
+    assert loads == [True, False]
 
 
 @pytest.mark.parametrize("kernels", ["off", "own", "blas"])
