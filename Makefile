@@ -47,7 +47,7 @@ smoke: $(INSTALLED)-run $(ACCELERATED) ## run the smoke test that the README sho
 	@test -s $(BUILD)/smoke/test.sh || { echo "README.md has no smoke test" >&2; exit 1; }
 	@PATH="$$(cd $(BIN) && pwd):$$PATH" && cd $(BUILD)/smoke && sh test.sh
 
-bench: $(INSTALLED)-bench $(ACCELERATED) ## measure it against its peers; an hour with the first build
+bench: $(INSTALLED)-bench $(ACCELERATED) ## measure it against its peers, for half an hour
 	$(BIN)/python -m tests.benchmarks.bench_embed $(ARGS)
 
 bench-batches: $(INSTALLED)-run $(ACCELERATED) ## measure how batches, contexts and threads matter

@@ -97,22 +97,20 @@ CONTESTANTS = [
     Contestant("… OpenBLAS multiplying", "whole_command", (1,), "blas"),
     Contestant("… without kernels", "whole_command", (1,), "off"),
     Contestant("Llama.embed, loop", "llama_embed_loop"),
-    Contestant("Llama.embed, list", "llama_embed_list", (512, 1024, 2048)),
+    Contestant("Llama.embed, list", "llama_embed_list", (512, 2048)),
     Contestant(
         "llama-embedding",
         "llama_embedding",
-        (512, 1024, 2048),
+        (512, 2048),
         prepare=peers.prepare_llama_embedding,
     ),
     Contestant(
         "sentence-transformers",
         "sentence_transformers",
-        (2, 4, 8, 16, 32, 64),
+        (2, 4, 8, 16, 32),
         prepare=peers.prepare_weights,
     ),
-    Contestant(
-        "ONNX Runtime", "onnx_runtime", (1, 2, 4, 8, 16, 32, 64), prepare=peers.prepare_onnx
-    ),
+    Contestant("ONNX Runtime", "onnx_runtime", (1, 2, 4, 8, 16, 32), prepare=peers.prepare_onnx),
 ]
 
 

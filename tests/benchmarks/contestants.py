@@ -27,15 +27,28 @@ def read_lines(path: Path) -> list[str]:
     return path.read_text("utf-8").removesuffix("\n").split("\n")
 
 
+def without_start(seconds: Run) -> Run:
+    """Take off what a run with one line takes: loading the model, mostly."""
+
+    def embed(path: Path, setting: int) -> float:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as one:
+            one.write("one line\n")
+            one.flush()
+            start = seconds(Path(one.name), setting)
+        return seconds(path, setting) - start
+
+    return embed
+
+
 def whole_command(_folder: Path) -> Run:
-    """Reading, embedding, hashing and writing; all but Python's own start."""
+    """Reading, embedding, hashing and writing; the time of a run with one line is taken off."""
     from llama_cli.engine.devices import Placement
     from llama_cli.engine.embedder import EmbedderOptions
     from llama_cli.job import EmbedJob
     from llama_cli.models.resolve import resolve_model
     from llama_cli.pipeline import run
 
-    def embed(path: Path, dedup: int) -> float:
+    def seconds(path: Path, dedup: int) -> float:
         with tempfile.TemporaryDirectory() as scratch:
             job = EmbedJob(
                 input=path,
@@ -48,7 +61,7 @@ def whole_command(_folder: Path) -> Run:
             run(job)
             return time.perf_counter() - started
 
-    return embed
+    return without_start(seconds)
 
 
 def engine_alone(_folder: Path) -> Run:
@@ -127,14 +140,7 @@ def llama_embedding(folder: Path) -> Run:
         subprocess.run(command, check=True, capture_output=True)
         return time.perf_counter() - started
 
-    def embed(path: Path, batch: int) -> float:
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as one:
-            one.write("one line\n")
-            one.flush()
-            start = seconds(Path(one.name), batch)
-        return seconds(path, batch) - start
-
-    return embed
+    return without_start(seconds)
 
 
 def sentence_transformers(folder: Path) -> Run:

@@ -31,8 +31,8 @@ def write_corpora(folder: Path) -> dict[str, Path]:
         tokenizer = Tokenizer(model, CONTEXT)
         lines = {
             "short": (REFERENCE / "english.txt").read_text("utf-8").splitlines(),
-            "long": list(_of_length(docstrings, tokenizer, LONG_TOKENS))[:400],
-            "full": list(_of_length(_joined(docstrings), tokenizer, FULL_TOKENS))[:80],
+            "long": list(_of_length(docstrings, tokenizer, LONG_TOKENS))[:250],
+            "full": list(_of_length(_joined(docstrings), tokenizer, FULL_TOKENS))[:50],
         }
     paths = {}
     for name, texts in lines.items():
