@@ -15,7 +15,7 @@ from pathlib import Path
 # of 384 x 384 and 2 of 384 x 1,536.
 OPERATIONS_PER_TOKEN = 2 * 6 * (4 * 384 * 384 + 2 * 384 * 1536)
 
-TITLES = {"short": "short lines", "long": "long lines", "full": "lines that fill the context"}
+TITLES = {"short": "short lines", "long": "long lines", "full": "full context"}
 OURS = "llama-cli embed"
 PACKAGES = ("llama-cpp-python", "sentence-transformers", "torch", "onnxruntime", "numpy")
 
