@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from llama_cli.types import TextRecord
 from tests.tiny_models import write_bert, write_causal
 
 CPU = Placement((), 0)
+
+# A shell without job control starts background commands deaf to Ctrl-C, and they pass that on: the
+# commands that tests interrupt would then rightly go on for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 SWITCH = "LLAMA_CLI_KERNELS"
 _CHOICES = ("auto", "own", "blas", "off")
 
+# What `Kernels.products` is when no library multiplies.
+OWN = "own kernels"
+
 _BUILD = "python -m llama_cli.kernels.build"
 
 # A BLAS library must be that much faster: what it computes has to be read once more afterwards, and
@@ -79,7 +82,7 @@ def use_kernels() -> Kernels | None:
     except (NotUsableError, OSError, AttributeError, ImportError) as error:
         log.warning("the fast kernels are not used: %s; %s builds them again", error, _BUILD)
         return None
-    products = blas.name if blas else "own kernels"
+    products = blas.name if blas else OWN
     log.debug("kernels: %s; matrix products by %s", path, products)
     return Kernels(products)
 
@@ -99,6 +102,8 @@ def _choose(library: KernelLibrary, found: Iterator[Blas], choice: str) -> Blas 
         log.debug("matrix products: %s %.0f GFLOP/s", blas.name, _rate(theirs))
         if ours > theirs * _MARGIN:
             return blas
+    if choice == "blas":
+        log.warning("%s=blas: no usable BLAS library; our own kernels multiply", SWITCH)
     return None
 
 

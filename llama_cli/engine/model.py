@@ -68,8 +68,9 @@ class Model:
         self.path = path
         self.placement = placement
         # Before the model is loaded: llama.cpp then decides where its weights go.
-        small = path.stat().st_size <= SMALL_MODEL_BYTES
-        self.kernels: Kernels | None = use_kernels() if small and not placement.on_gpu else None
+        self.kernels: Kernels | None = None
+        if not placement.on_gpu and _size(path) <= SMALL_MODEL_BYTES:
+            self.kernels = use_kernels()
         self.handle = _load(path, placement, repack=True)
         try:
             _check_kind(self.handle, path)
@@ -120,6 +121,13 @@ class Model:
         _trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read: {error.strerror}") from error
 
 
 def _load(path: Path, placement: Placement, *, repack: bool) -> Any:

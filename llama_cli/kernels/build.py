@@ -75,7 +75,7 @@ def build(sdist: Path | None = None) -> Path:
     folder = kernels_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        headers = _unpack_headers(sdist or _download_sdist(Path(scratch)), Path(scratch))
+        headers = _unpack_headers(sdist or download_sdist(Path(scratch)), Path(scratch))
         made = Path(scratch) / LIBRARY
         _compile(_compiler(), headers, made)
         # The manifest goes last: without it the library is not used.
@@ -87,7 +87,12 @@ def build(sdist: Path | None = None) -> Path:
     return folder / LIBRARY
 
 
-def _download_sdist(folder: Path) -> Path:
+def download_sdist(folder: Path) -> Path:
+    """Fetch the source distribution of the installed llama-cpp-python into a folder.
+
+    Raises:
+        BuildError: pip is missing or could not fetch it.
+    """
     version = importlib.metadata.version("llama-cpp-python")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq"]
     command += ["--no-deps", "--no-binary", "llama-cpp-python", "-d", str(folder)]

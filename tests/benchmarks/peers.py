@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
+from llama_cli.kernels.build import download_sdist
 from llama_cli.models.build_default import download
 
 
@@ -60,11 +59,7 @@ def prepare_llama_embedding(folder: Path) -> None:
     """Compile the program from the source distribution that llama-cpp-python comes from."""
     if (folder / "llama-embedding").exists():
         return
-    version = importlib.metadata.version("llama-cpp-python")
-    command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", str(folder)]
-    command += ["--no-binary", "llama-cpp-python", f"llama-cpp-python=={version}"]
-    subprocess.run(command, check=True)
-    with tarfile.open(next(folder.glob("llama_cpp_python-*.tar.gz"))) as archive:
+    with tarfile.open(download_sdist(folder)) as archive:
         archive.extractall(folder, filter="data")
     source = next(folder.glob("llama_cpp_python-*/vendor/llama.cpp"))
     build = folder / "llama.cpp-build"

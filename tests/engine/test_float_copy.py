@@ -16,7 +16,7 @@ from llama_cli.engine.float_copy import use_faster_weights
 from llama_cli.engine.model import Model
 from llama_cli.models.default import DEFAULT_MODEL, DEFAULT_SHA256
 from tests.conftest import CPU
-from tests.kernels.test_models import FILE_TYPES, requantize
+from tests.tiny_models import requantize
 
 COPY = f"{DEFAULT_SHA256}.f32.gguf"
 
@@ -93,7 +93,7 @@ def test_the_measurement_is_a_real_one(
 
 
 def test_weights_that_differ_are_not_used(model: Model, folder: Path, tmp_path: Path) -> None:
-    wrong = requantize(DEFAULT_MODEL, tmp_path / "wrong.gguf", FILE_TYPES["F32"])
+    wrong = requantize(DEFAULT_MODEL, tmp_path / "wrong.gguf", "F32")
     reader = GGUFReader(wrong, "r+")
     tensor = next(t for t in reader.tensors if t.name == "blk.3.ffn_up.weight")
     tensor.data[:] = -tensor.data
@@ -119,7 +119,7 @@ def test_where_it_is_not_made(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    path = requantize(DEFAULT_MODEL, tmp_path / "model.gguf", FILE_TYPES[kind])
+    path = requantize(DEFAULT_MODEL, tmp_path / "model.gguf", kind)
     with Model(path, CPU) as model:
         assert model.kernels is not None
         model.kernels = model.kernels if kernels else None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from llama_cli.engine.kernels import use_kernels
 from tests.conftest import embed_all, open_embedder
 
 
@@ -18,6 +19,8 @@ def main() -> None:
     lines = texts.read_bytes().removesuffix(b"\n").split(b"\n")
     with open_embedder(model, threads=2, normalize=False) as embedder:
         np.save(out, embed_all(embedder, lines).vectors)
+    kernels = use_kernels()
+    print(kernels.products if kernels else "none")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from llama_cli.engine import kernels as engine_kernels
 from llama_cli.engine.kernels import use_kernels
 from llama_cli.errors import UsageError
 from llama_cli.kernels import installed
@@ -78,3 +79,16 @@ def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLAMA_CLI_KERNELS", "fast")
     with pytest.raises(UsageError, match="LLAMA_CLI_KERNELS=fast: it may be auto, own, blas, off"):
         use_kernels.__wrapped__()
+
+
+def test_a_blas_library_that_is_not_there_is_missed_aloud(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LLAMA_CLI_KERNELS", "blas")
+    monkeypatch.setattr(engine_kernels, "installed_blas", lambda: iter(()))
+    with caplog.at_level(logging.WARNING, "llama_cli"):
+        kernels = use_kernels.__wrapped__()
+    assert kernels is not None
+    assert kernels.products == "own kernels"
+    (record,) = caplog.records
+    assert "no usable BLAS library" in record.getMessage()

@@ -5,7 +5,6 @@ Which kernels are used is settled once a process, so each runs in a process of i
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
 import subprocess
@@ -19,17 +18,15 @@ import pytest
 
 from llama_cli.engine import model as model_module
 from llama_cli.engine.devices import Placement
-from llama_cli.engine.library import llama_cpp
+from llama_cli.engine.kernels import OWN
+from llama_cli.engine.model import Model
 from llama_cli.kernels.installed import find_kernels
 from llama_cli.models.default import DEFAULT_MODEL
-from tests.conftest import cosines, open_embedder
-from tests.tiny_models import COMMON_WORDS, MEAN, write_bert, write_causal
+from tests.conftest import CPU, cosines, open_embedder
+from tests.tiny_models import COMMON_WORDS, FILE_TYPES, MEAN, requantize, write_bert, write_causal
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 Vectors = npt.NDArray[np.float32]
-
-# `enum llama_ftype` in llama.h.
-FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q4_0": 2}
 
 MODELS: dict[str, Callable[[Path], Path]] = {
     "bert": lambda path: write_bert(path, dim=96, heads=3, ff=160, n_ctx=512),
@@ -66,6 +63,11 @@ def embed_with(kernels: str, model: Path, texts: Path, folder: Path) -> Vectors:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    used = done.stdout.strip()
+    if kernels == "blas":
+        assert used.startswith("OpenBLAS "), "make setup installs scipy-openblas32"
+    else:
+        assert used == {"off": "none", "own": OWN}[kernels]
     return np.load(out)
 
 
@@ -86,13 +88,21 @@ def test_kernels_compute_what_llama_cpp_does(name: str, texts: Path, tmp_path: P
 @pytest.mark.parametrize("kind", FILE_TYPES)
 def test_kernels_read_every_type_of_weights(kind: str, texts: Path, tmp_path: Path) -> None:
     source = write_bert(tmp_path / "source.gguf", dim=96, heads=3, ff=160, n_ctx=512)
-    model = requantize(source, tmp_path / "model.gguf", FILE_TYPES[kind])
+    model = requantize(source, tmp_path / "model.gguf", kind)
     theirs = embed_with("off", model, texts, tmp_path)
     ours = embed_with("own", model, texts, tmp_path)
     # llama.cpp rounds activations to 8 bits for quantised weights, our kernels do not.
     assert cosines(ours, theirs).min() > (0.999 if kind.startswith("Q") else 0.9999)
     with_blas = embed_with("blas", model, texts, tmp_path)
     assert cosines(ours, with_blas).min() > 0.999999
+
+
+def test_large_models_stay_on_llama_cpps_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Model(DEFAULT_MODEL, CPU) as model:
+        assert model.kernels is not None
+    monkeypatch.setattr(model_module, "SMALL_MODEL_BYTES", 1 << 20)
+    with Model(DEFAULT_MODEL, CPU) as model:
+        assert model.kernels is None
 
 
 def test_wide_weights_are_not_laid_out_anew_where_that_hides_them(
@@ -119,7 +129,7 @@ def test_every_configuration_agrees_with_the_reference(
 ) -> None:
     model = DEFAULT_MODEL
     if weights == "F32":
-        model = requantize(DEFAULT_MODEL, tmp_path / "f32.gguf", FILE_TYPES["F32"])
+        model = requantize(DEFAULT_MODEL, tmp_path / "f32.gguf", "F32")
     lines, expected = [], []
     with np.load(REFERENCE / "reference.npz") as reference:
         for name in ("english", "multilingual", "long"):
@@ -129,11 +139,3 @@ def test_every_configuration_agrees_with_the_reference(
     texts.write_bytes(b"\n".join(lines) + b"\n")
     vectors = embed_with(kernels, model, texts, tmp_path)
     assert cosines(vectors, np.concatenate(expected)).min() >= 0.9999
-
-
-def requantize(source: Path, target: Path, file_type: int) -> Path:
-    params = llama_cpp().llama_model_quantize_default_params()
-    params.ftype = file_type
-    paths = os.fsencode(source), os.fsencode(target)
-    assert llama_cpp().llama_model_quantize(*paths, ctypes.byref(params)) == 0
-    return target

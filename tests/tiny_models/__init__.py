@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from .architectures import CLS, LAST, MEAN, write_bert, write_causal, write_t5
 from .gguf_files import rewrite
+from .requantized import FILE_TYPES, requantize
 from .vocabularies import COMMON_WORDS
 
 __all__ = [
     "CLS",
     "COMMON_WORDS",
+    "FILE_TYPES",
     "LAST",
     "MEAN",
+    "requantize",
     "rewrite",
     "write_bert",
     "write_causal",
