@@ -21,7 +21,7 @@ ACCELERATED = $(VENV)/.accelerated
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test check smoke bench bench-batches bench-writer wheel build-default-model clean
+.PHONY: help setup demo test torture check smoke bench bench-batches bench-writer bench-commits wheel build-default-model clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ demo: $(INSTALLED)-run $(ACCELERATED) ## embed a real text file and show the fir
 
 test: $(INSTALLED)-test $(ACCELERATED) ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+torture: $(INSTALLED)-test $(ACCELERATED) ## run the long versions of the tests that kill, fill and damage
+	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/durability tests/isolation tests/output $(ARGS)
 
 check: $(INSTALLED)-dev ## run the linter, the formatter's check and the type checker
 	$(BIN)/ruff check
@@ -55,6 +58,9 @@ bench-batches: $(INSTALLED)-run $(ACCELERATED) ## measure how batches, contexts 
 
 bench-writer: $(INSTALLED)-run ## measure how fast the writer alone is
 	$(BIN)/python tests/benchmarks/bench_writer.py $(ARGS)
+
+bench-commits: $(INSTALLED)-run $(ACCELERATED) ## measure what committing and finishing cost
+	$(BIN)/python -m tests.benchmarks.bench_commits $(ARGS)
 
 wheel: $(INSTALLED)-run ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps -w dist .

@@ -17,6 +17,8 @@ def main() -> int:
     from llama_cli.cli import app  # only now, so that Ctrl-C is quiet during the import as well
 
     code = app.main()
+    if code == INTERRUPTED:
+        _end_interrupted()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is too late to change anything
     return code
 

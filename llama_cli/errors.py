@@ -6,6 +6,7 @@
     │   └── TextTooLongError       a text is over the limit and cutting was not allowed
     ├── ModelError                 exit 3: the model cannot be used
     ├── EngineError                exit 1: llama.cpp failed while embedding
+    ├── RunInterruptedError        exit 130, 143 or 129: a signal asked the run to stop
     └── ParquetError               exit 1: writing the output failed
         ├── ArrowConversionError   "Arrow error: …"
         ├── ParquetFormatError     "Parquet error: …"
@@ -30,6 +31,7 @@ class LlamaCliError(Exception):
     Attributes:
         exit_code: what the command exits with.
         hint: what the user can do about it, or None.
+        safe_rows: rows of an unfinished run that the same command would keep.
     """
 
     exit_code = 1
@@ -37,6 +39,7 @@ class LlamaCliError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.safe_rows = 0
 
 
 class UsageError(LlamaCliError):
@@ -61,6 +64,12 @@ class ModelError(LlamaCliError):
 
 class EngineError(LlamaCliError):
     """llama.cpp reported a failure while embedding."""
+
+
+class RunInterruptedError(LlamaCliError):
+    """The run was asked to stop, and has."""
+
+    exit_code = 130
 
 
 class ParquetError(LlamaCliError):

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from llama_cli.engine.devices import Placement
-from llama_cli.engine.embedder import EmbedderOptions
+from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import InputError, OutputRefusedError, UsageError
 from llama_cli.models.resolve import ModelFile
+from llama_cli.output.target import beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +20,36 @@ class EmbedJob:
         input: the text file or pipe.
         output: the Parquet file to make, as the user named it.
         model: the model file.
-        placement: the devices it runs on.
+        device: where it runs: ``auto``, ``cpu``, ``gpu``, or the name of one GPU.
+        gpu_layers: layers on the GPU, -1 for all; None for all where there is one.
         embedder: how texts become vectors.
         batch_size: texts buffered before they go to the writer.
         line_numbers: whether to add the column ``line``.
         overwrite: whether an existing output may be replaced.
+        restart: whether to discard what an unfinished run has done.
+        commit_interval: seconds after which finished rows are made safe.
         float_copies: folder for F32 copies of weights, or None for not to make any.
+        command: the words of the command line, for people; empty where there was none.
     """
 
     input: Path
     output: Path
     model: ModelFile
-    placement: Placement
+    device: str
+    gpu_layers: int | None
     embedder: EmbedderOptions
     batch_size: int = 1024
     line_numbers: bool = False
     overwrite: bool = False
+    restart: bool = False
+    commit_interval: float = 60.0
     float_copies: Path | None = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the input can be read again from where an earlier run stopped."""
+        return self.input.is_file() and not _is_descriptor(self.input)
 
 
 def resolve_output(input_path: Path, output: str | None, *, overwrite: bool) -> Path:
@@ -98,9 +111,10 @@ def _check_existing(output: Path, input_path: Path, *, overwrite: bool) -> None:
         )
     if output.samefile(input_path):
         raise OutputRefusedError(f"{output}: the output is the input itself", path=output)
-    if not overwrite:
+    # A run that was killed when all but done is recognised by its journal.
+    if not overwrite and not beside(output, ".journal").exists():
         raise OutputRefusedError(
-            f"{output}: exists already", path=output, hint="replace it with --overwrite"
+            f"{output} exists already", path=output, hint="replace it with --overwrite"
         )
 
 

@@ -1,149 +1,128 @@
-"""The whole tool on one screen: read, embed, hash, write, and count."""
+"""The whole tool on one screen: read, embed, hash, write, commit, and count."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
+import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from llama_cli import __version__
-from llama_cli.engine.embedder import LlamaEmbedder
-from llama_cli.engine.float_copy import use_faster_weights
-from llama_cli.engine.library import binding_version
-from llama_cli.engine.model import Model, resolve_pooling
-from llama_cli.engine.replicas import open_replicas
+from llama_cli.engine.options import EngineOptions
+from llama_cli.errors import LlamaCliError, ParquetError, RunInterruptedError, UsageError
+from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
 from llama_cli.job import EmbedJob
-from llama_cli.output.metadata import (
-    METADATA_KEY,
-    InputProvenance,
-    ModelProvenance,
-    Provenance,
-)
+from llama_cli.outcome import RunSummary, make_provenance, summarize
+from llama_cli.output.journal import RunHeader
+from llama_cli.output.metadata import FORMAT_VERSION, METADATA_KEY
+from llama_cli.output.partial import PartialOutput
+from llama_cli.output.schema import output_schema
 from llama_cli.output.writer import ParquetWriter
 from llama_cli.sources.lines import LineSource, open_lines
+from llama_cli.stopping import StopSwitch
+from llama_cli.tally import Tally
 from llama_cli.types import EmbeddingBatch, RunProgress, VectorBatch, WriteProgress
+
+log = logging.getLogger(__name__)
 
 ProgressCallback = Callable[[RunProgress], None]
 
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """What a finished run did.
-
-    Attributes:
-        rows: rows written.
-        skipped: blank lines left out.
-        cut: texts shortened to the maximum length.
-        repaired: lines with bytes that were not UTF-8.
-        repeated: texts that got the vector of an equal text before them.
-        without_vector: rows for which the model gave no finite vector.
-        tokens: tokens fed to the model.
-        seconds: wall time, loading the model included.
-        output: the file written.
-        output_bytes: its size.
-        dimension: width of the vectors.
-        max_length: tokens at which texts were cut.
-        model: the model's name.
-    """
-
-    rows: int
-    skipped: int
-    cut: int
-    repaired: int
-    repeated: int
-    without_vector: int
-    tokens: int
-    seconds: float
-    output: Path
-    output_bytes: int
-    dimension: int
-    max_length: int
-    model: str
+# Rows are made safe after so many bytes of them, however quickly they came: two row groups.
+COMMIT_BYTES = 64 * 2**20
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What was counted on the way; the summary and the footer are made of it."""
-
-    started_at: datetime
-    rows: int = 0
-    cut: int = 0
-    repeated: int = 0
-    tokens: int = 0
-    without_vector: int = 0
-    input_position: int = 0
-
-    def add(self, batch: VectorBatch) -> None:
-        self.rows += len(batch.records)
-        self.cut += batch.cut
-        self.repeated += int(np.count_nonzero(batch.repeated))
-        self.tokens += int(batch.sequence_lengths[~batch.repeated].sum())
-        self.without_vector += len(batch.records) - int(np.count_nonzero(batch.valid))
-        self.input_position = batch.records[-1].end
-
-
-def run(job: EmbedJob, on_progress: ProgressCallback | None = None) -> RunSummary:
+def run(
+    job: EmbedJob, on_progress: ProgressCallback | None = None, stop: StopSwitch | None = None
+) -> RunSummary:
     """Embed every text of the job's input into its output.
 
+    Args:
+        job: what to do.
+        on_progress: told of every batch of rows.
+        stop: ends the run early when it is turned; what is ready is made safe.
+
     Raises:
-        LlamaCliError: whatever kept the output from being finished; nothing is left under its
-            name then, and an older file stays as it was.
+        RunInterruptedError: the switch was turned.
+        LlamaCliError: whatever kept the output from being finished. An older file under its name
+            stays as it was; the rows that `LlamaCliError.safe_rows` counts are kept beside it.
     """
     started = time.perf_counter()
-    tally = _Tally(datetime.now(UTC))
-    digest = job.model.sha256()
+    stop = stop or StopSwitch()
     with (
         open_lines(job.input) as source,
-        open_replicas(job.model.path, job.placement) as (model, *replicas),
-        _open_embedder(job, digest, model, replicas) as embedder,
-        ParquetWriter(
+        _open_partial(job) as partial,
+        IsolatedEngine() as engine,
+        stop.calls(engine.stop),
+    ):
+        digest = job.model.sha256()
+        engine.open(_engine_options(job, digest))
+        identity = _identity(job, engine, digest)
+        if made := partial.finished_before:
+            if identity == partial.identity and source.is_all(
+                made.input.bytes, made.input.xxh3_128
+            ):
+                partial.remove_debris()
+                log.info("an earlier run had finished %s", job.output)
+                before = Tally(rows=made.rows, tokens=made.tokens)
+                return summarize(made, job.output, time.perf_counter() - started, before)
+            source.rewind()
+        header = partial.start(_header(job, identity), restart=job.restart)
+        before = _go_on(partial, source)
+        tally = dataclasses.replace(before)
+        with ParquetWriter(
             job.output,
-            embedder.dimension,
+            engine.dimension,
             job.batch_size,
             line_numbers=job.line_numbers,
-            overwrite=job.overwrite,
+            partial=partial,
             on_progress=_observer(on_progress, tally, source.size),
-        ) as writer,
-    ):
-        for vectors in embedder.embed(source):
+        ) as writer:
+            writer.flush()  # tells the progress where the run starts from
+            _embed_all(job, engine, source, partial, writer, tally)
+            provenance = make_provenance(job, engine, source, header, tally, digest)
+            writer.add_metadata(METADATA_KEY, provenance.to_json())
+            writer.close()
+        return summarize(provenance, job.output, time.perf_counter() - started, before)
+
+
+def _embed_all(  # noqa: PLR0917 - the parts of a run
+    job: EmbedJob,
+    engine: IsolatedEngine,
+    source: LineSource,
+    partial: PartialOutput,
+    writer: ParquetWriter,
+    tally: Tally,
+) -> None:
+    """Write a row for every text, and make them safe now and then, at the end, and on failure."""
+
+    def commit() -> None:
+        if partial.identity is not None and tally.rows > partial.rows:
+            writer.commit(tally.to_state(source.digest_at(tally.position)))
+
+    due = time.monotonic() + job.commit_interval
+    try:
+        for vectors in engine.embed(source):
             tally.add(vectors)
+            source.passed(tally.position)
             writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
             del vectors  # its texts may be many MB: let them go before the next are read
-        provenance = _provenance(job, embedder, source, tally, digest)
-        writer.add_metadata(METADATA_KEY, provenance.to_json())
-        writer.close()
-        return _summary(provenance, job.output, time.perf_counter() - started)
-
-
-def _open_embedder(
-    job: EmbedJob, digest: str, model: Model, replicas: list[Model]
-) -> LlamaEmbedder:
-    """The embedder, on the weights that are fastest on this machine."""
-    pooling = resolve_pooling(model.facts, job.embedder.pooling)
-    use_faster_weights(model, digest, job.float_copies, pooling)
-    return LlamaEmbedder(model, job.embedder, replicas=replicas)
-
-
-def _observer(
-    on_progress: ProgressCallback | None, tally: _Tally, input_size: int | None
-) -> Callable[[WriteProgress], None] | None:
-    """The writer's callback: adds what only the pipeline knows, and passes it on."""
-    if on_progress is None:
-        return None
-    return lambda written: on_progress(
-        RunProgress(
-            rows=written.rows_accepted,
-            tokens=tally.tokens,
-            bytes_read=tally.input_position,
-            bytes_total=input_size,
-            bytes_written=written.bytes_written,
-        )
-    )
+            if time.monotonic() >= due or writer.uncommitted_bytes >= COMMIT_BYTES:
+                commit()
+                due = time.monotonic() + job.commit_interval
+    except BaseException as error:
+        # A text that is refused in the first minute is likely to be mended: nothing is kept then.
+        if partial.rows or not isinstance(error, UsageError):
+            with contextlib.suppress(ParquetError):
+                commit()
+        raise
+    commit()
 
 
 def hash_texts(vectors: VectorBatch, *, line_numbers: bool) -> EmbeddingBatch:
@@ -160,49 +139,81 @@ def hash_texts(vectors: VectorBatch, *, line_numbers: bool) -> EmbeddingBatch:
     )
 
 
-def _provenance(
-    job: EmbedJob, embedder: LlamaEmbedder, source: LineSource, tally: _Tally, digest: str
-) -> Provenance:
-    facts = embedder.facts
-    return Provenance(
-        tool_version=__version__,
-        llama_cpp_version=binding_version(),
-        model=ModelProvenance(
-            name=facts.name,
-            sha256=digest,
-            architecture=facts.architecture,
-            quantisation=facts.quantisation,
-            dimension=facts.dimension,
-        ),
-        pooling=embedder.pooling,
-        normalized=job.embedder.normalize,
-        max_length=embedder.max_length,
-        input=InputProvenance(source.name, source.bytes_read, source.digest),
-        rows=tally.rows,
-        skipped=source.counts.skipped,
-        cut=tally.cut,
-        repaired=source.counts.repaired,
-        repeated=tally.repeated,
-        without_vector=tally.without_vector,
-        tokens=tally.tokens,
-        started_at=tally.started_at,
-        finished_at=datetime.now(UTC),
+@contextlib.contextmanager
+def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
+    """Lock the output; afterwards keep what is safe, and say so in the error."""
+    partial = PartialOutput(job.output, overwrite=job.overwrite)
+    try:
+        yield partial
+    except EngineStoppedError as error:
+        interrupted = RunInterruptedError("interrupted")
+        interrupted.safe_rows = partial.safe_rows
+        raise interrupted from error
+    except LlamaCliError as error:
+        error.safe_rows = partial.safe_rows
+        raise
+    finally:
+        partial.release()
+
+
+def _engine_options(job: EmbedJob, digest: str) -> EngineOptions:
+    return EngineOptions(
+        model=job.model.path,
+        sha256=digest,
+        device=job.device,
+        gpu_layers=job.gpu_layers,
+        embedder=job.embedder,
+        float_copies=job.float_copies,
     )
 
 
-def _summary(made: Provenance, output: Path, seconds: float) -> RunSummary:
-    return RunSummary(
-        rows=made.rows,
-        skipped=made.skipped,
-        cut=made.cut,
-        repaired=made.repaired,
-        repeated=made.repeated,
-        without_vector=made.without_vector,
-        tokens=made.tokens,
-        seconds=seconds,
-        output=output,
-        output_bytes=output.stat().st_size,
-        dimension=made.model.dimension,
-        max_length=made.max_length,
-        model=made.model.name,
+def _identity(job: EmbedJob, engine: IsolatedEngine, digest: str) -> dict[str, Any] | None:
+    """What determines the rows, the input aside, in words fit for messages."""
+    if not job.resumable:
+        return None
+    columns = output_schema(engine.dimension, line_numbers=job.line_numbers).names
+    return {
+        "format version": FORMAT_VERSION,
+        "model": digest,
+        "pooling": engine.pooling,
+        "normalization": "on" if job.embedder.normalize else "off",
+        "maximum length": engine.max_length,
+        "set of columns": columns,
+    }
+
+
+def _header(job: EmbedJob, identity: dict[str, Any] | None) -> RunHeader:
+    about = {
+        "command": list(job.command),
+        "folder": str(Path.cwd()),
+        "input": str(job.input.absolute()),
+    }
+    return RunHeader(uuid.uuid4().hex, datetime.now(UTC), identity, about)
+
+
+def _go_on(partial: PartialOutput, source: LineSource) -> Tally:
+    """Bring the input to where the last commit was; the counts up to there."""
+    if not partial.commits:
+        return Tally()
+    last = partial.commits[-1]
+    tally = Tally.from_state(last.rows, last.state)
+    source.go_on_after(tally.position, tally.line, last.state["input"]["xxh3_128"])
+    log.info("going on at row %d, after line %d of %s", tally.rows + 1, tally.line, source.name)
+    return tally
+
+
+def _observer(
+    on_progress: ProgressCallback | None, tally: Tally, input_size: int | None
+) -> Callable[[WriteProgress], None] | None:
+    """The writer's callback: adds what only the pipeline knows, and passes it on."""
+    if on_progress is None:
+        return None
+    return lambda written: on_progress(
+        RunProgress(
+            rows=written.rows_accepted,
+            tokens=tally.tokens,
+            bytes_read=tally.position,
+            bytes_total=input_size,
+            bytes_written=written.bytes_written,
+        )
     )

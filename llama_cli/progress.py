@@ -7,7 +7,7 @@ import os
 import time
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
@@ -17,6 +17,23 @@ from llama_cli.types import RunProgress
 # Rates are those of the last while, so that they follow the texts and the machine.
 _WINDOW_SECONDS = 30.0
 _PLAIN_INTERVAL_SECONDS = 5.0
+
+
+# What a terminal shows of a key that interrupts, such as "^C".
+_ECHO_CELLS = 3
+
+
+class RoomyConsole(Console):
+    """A console that leaves the last cells of a line free.
+
+    Ctrl-C is shown there; after a full line it would be on the next one, and the bar would stay.
+    """
+
+    @property  # type: ignore[misc]
+    def size(self) -> ConsoleDimensions:
+        """Columns, less those, and lines."""
+        width, height = super().size
+        return ConsoleDimensions(max(1, width - _ECHO_CELLS), height)
 
 
 class ProgressView(Protocol):
@@ -35,15 +52,14 @@ class RateMeter:
     """Rates and the time left, over the last half minute."""
 
     def __init__(self) -> None:
-        start = RunProgress(rows=0, tokens=0, bytes_read=0, bytes_total=None, bytes_written=0)
-        self._seen = collections.deque([(time.monotonic(), start)])
+        self._seen: collections.deque[tuple[float, RunProgress]] = collections.deque()
 
     def add(self, progress: RunProgress) -> None:
-        """Take note of how far the run is now."""
+        """Take note of how far the run is now; the first time, of where it starts from."""
         now = time.monotonic()
         self._seen.append((now, progress))
         # The first entry stays just outside the window, so that there is always one to compare.
-        while now - self._seen[1][0] > _WINDOW_SECONDS:
+        while len(self._seen) > 1 and now - self._seen[1][0] > _WINDOW_SECONDS:
             self._seen.popleft()
 
     def describe(self) -> list[str]:

@@ -26,6 +26,8 @@ class TextRecord(NamedTuple):
     """Line number in the input, from 1."""
     end: int
     """Position in the input just after the line, in bytes."""
+    repaired: bool = False
+    """Whether bytes that are not UTF-8 became U+FFFD."""
 
 
 @dataclass(frozen=True, slots=True)

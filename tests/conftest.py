@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from llama_cli.engine.devices import Placement
-from llama_cli.engine.embedder import EmbedderOptions, LlamaEmbedder
+from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
+from llama_cli.engine.options import EmbedderOptions
 from llama_cli.models.default import DEFAULT_MODEL
 from llama_cli.types import TextRecord
 from tests.tiny_models import write_bert, write_causal

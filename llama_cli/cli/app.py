@@ -10,6 +10,7 @@ import typer
 from llama_cli.cli.embed import embed
 from llama_cli.cli.errors import EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
+from llama_cli.cli.status import status
 from llama_cli.cli.version import Version
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(embed)
 app.command()(inspect)
+app.command()(status)
 
 
 @app.callback(invoke_without_command=True)
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. Nothing but an exit code leaves here."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=words, prog_name="llama-cli", standalone_mode=False)
+        code = app(args=words, prog_name="llama-cli", standalone_mode=False, obj=words)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: no traceback
         return report_failure(error, words)
     return code if isinstance(code, int) else 0

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from llama_cli.cli.continuation import command_to_go_on
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.version import Version
 
@@ -29,6 +30,7 @@ class OnLongOption(StrEnum):
 
 
 def embed(  # noqa: PLR0917 - Typer passes all by name
+    context: typer.Context,
     input: Annotated[
         Path,
         # Checked by ourselves, in words of our own.
@@ -145,6 +147,20 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output if it exists.")
     ] = False,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard what an unfinished run has done, and begin anew."),
+    ] = False,
+    commit_interval: Annotated[
+        float,
+        typer.Option(
+            "--commit-interval",
+            metavar="SECONDS",
+            min=0,
+            max=86_400,
+            help="Seconds after which finished rows are made safe; 64 MiB of them always are.",
+        ),
+    ] = 60,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
@@ -176,6 +192,9 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             f32_cache=f32_cache,
             line_numbers=line_numbers,
             overwrite=overwrite,
+            restart=restart,
+            commit_interval=commit_interval,
+            command=tuple(command_to_go_on(context.obj or [])),
             quiet=quiet,
             as_json=as_json,
             debug=debug,

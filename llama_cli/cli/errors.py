@@ -1,7 +1,7 @@
 """Failures as one line on stderr and an exit code that scripts can trust.
 
 0 done; 1 the run failed; 2 bad usage or input; 3 the model cannot be used; 4 done, but some rows
-have no vector; 130 interrupted.
+have no vector; 128 and the number of the signal that ended it: 129, 130, 143.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from collections.abc import Sequence
 
 import typer
 
+from llama_cli.cli.numbers import count
 from llama_cli.cli.printable import printable
 from llama_cli.cli.stderr import ForgivingStderr
-from llama_cli.errors import LlamaCliError, OutputRefusedError, ParquetError
+from llama_cli.errors import (
+    LlamaCliError,
+    OutputRefusedError,
+    ParquetError,
+    RunInterruptedError,
+)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_ROWS_WITHOUT_VECTOR = 4
 EXIT_INTERRUPTED = 130
+EXIT_SIGNAL = 128
 
 
 def report_failure(error: BaseException, words: Sequence[str]) -> int:
@@ -56,7 +63,10 @@ def _with_path_and_hint(error: LlamaCliError) -> str:
     if isinstance(error, ParquetError) and not isinstance(error, OutputRefusedError):
         named = error.path is None or str(error.path) in message
         message = message if named else f"{error.path}: {message}"
-    return f"{message}; {error.hint}" if error.hint else message
+    parts = [message, error.hint]
+    if error.safe_rows and not isinstance(error, RunInterruptedError):
+        parts.append(f"the first {count(error.safe_rows, 'row')} are kept for the next run")
+    return "; ".join(part for part in parts if part)
 
 
 def _usage_message(error: typer.TyperException) -> str:

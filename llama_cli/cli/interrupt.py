@@ -1,7 +1,8 @@
-"""Ctrl-C: the partial output is removed, one line is said, and the process ends at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the run makes safe what is ready and ends, soon.
 
-Not by way of KeyboardInterrupt. That strikes anywhere, in the middle of starting a thread or of
-freeing memory too, and leaves other threads computing on what is gone.
+Not by way of exceptions that a signal raises. Those strike anywhere, in the middle of starting a
+thread or of freeing memory too. A thread waits for the signals, asks the run to stop, and ends the
+process itself where that takes too long or a second signal comes.
 """
 
 from __future__ import annotations
@@ -10,69 +11,110 @@ import contextlib
 import ctypes
 import json
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
-from llama_cli.cli.errors import EXIT_INTERRUPTED
-from llama_cli.output.partial import discard_active
+from llama_cli.cli.errors import EXIT_SIGNAL
+from llama_cli.errors import RunInterruptedError
+from llama_cli.output.partial import abandon_active
+from llama_cli.stopping import StopSwitch
 
-_MESSAGE = "interrupted; no output was written"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# For what is ready to be encoded and synced.
+_PATIENCE_SECONDS = 8.0
 # Back to the line's start, erase it, show the cursor: what a progress bar leaves to be done.
 _LEAVE_BAR = b"\r\x1b[2K\x1b[?25h"
 
 
-@contextlib.contextmanager
-def ended_by_ctrl_c(*, as_json: bool) -> Iterator[None]:
-    """Let Ctrl-C end the process inside, unless the output already has its name.
+class SignalWatch:
+    """Turns a switch when a signal comes."""
 
-    A thread does it, woken by the signal itself. The main thread would learn of a signal only
-    after the read or the native call that it is just about to enter.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background
-        yield
-        return
+    def __init__(self, *, as_json: bool) -> None:
+        """Nothing has come yet.
+
+        Args:
+            as_json: tell of an interruption on stdout as well.
+        """
+        self.switch = StopSwitch()
+        self.signal: int | None = None
+        self.describe: Callable[[int], str] = lambda _: "interrupted"
+        self._as_json = as_json
+
+    def explain(self, error: RunInterruptedError) -> RunInterruptedError:
+        """The error with words for people and the signal's exit code."""
+        explained = RunInterruptedError(self.describe(error.safe_rows))
+        explained.exit_code = EXIT_SIGNAL + (self.signal or signal.SIGINT)
+        return explained
+
+    def wait(self, wake: int) -> None:
+        """Read the numbers of signals from a pipe until it ends; runs in a thread."""
+        while number := _next_signal(wake, None if self.signal is None else _PATIENCE_SECONDS):
+            if self.signal is not None:
+                self._leave(self.signal)
+            self.signal = number
+            if not self.switch.turn():  # the run has not begun: it may wait for a pipe
+                self._leave(number)
+
+    def _leave(self, number: int) -> None:
+        """End at once, without waiting for a thread inside a system call."""
+        self._say(self.describe(abandon_active()), EXIT_SIGNAL + number)
+        end_by_signal(number)
+
+    def _say(self, message: str, code: int) -> None:
+        """Past Python's streams: the signal may have come in the middle of a write to one."""
+        with contextlib.suppress(OSError):
+            if self._as_json and sys.stdout is not None:
+                os.write(1, json.dumps({"error": message, "exit_code": code}).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            if sys.stderr is not None:
+                start = _LEAVE_BAR if os.isatty(2) else b""
+                os.write(2, start + f"llama-cli: error: {message}\n".encode())
+
+
+def end_by_signal(number: int) -> NoReturn:
+    """End as interrupted programs do; from any thread."""
+    if number == signal.SIGINT and os.isatty(2):
+        # A shell stops its loop only for a child that died of the signal; it shows 130 as well.
+        # Python lets only the main thread restore the default, so the C library is asked.
+        ctypes.CDLL(None).signal(signal.SIGINT, None)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(EXIT_SIGNAL + number)
+
+
+@contextlib.contextmanager
+def watched_signals(watch: SignalWatch) -> Iterator[None]:
+    """Watch for signals inside. Those that are ignored from the start stay so, as nohup wants."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    before = {
+        number: signal.signal(number, lambda *_: None)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     before_fd = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(wake_read, as_json), daemon=True)
+    watcher = threading.Thread(target=watch.wait, args=(wake_read,), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before_fd)
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         os.close(wake_write)  # ends the watcher
         watcher.join()
         os.close(wake_read)
 
 
-def _watch(wake: int, as_json: bool) -> None:
-    while number := os.read(wake, 1):
-        if number[0] == signal.SIGINT and discard_active():
-            _say(as_json=as_json)
-            _end_interrupted()
-
-
-def _end_interrupted() -> None:
-    """End as interrupted programs do, without waiting for a thread inside llama.cpp."""
-    if os.isatty(2):
-        # A shell stops its loop only for a child that died of the signal; it shows 130 as well.
-        # Python lets only the main thread restore the default, so the C library is asked.
-        ctypes.CDLL(None).signal(signal.SIGINT, None)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(EXIT_INTERRUPTED)
-
-
-def _say(*, as_json: bool) -> None:
-    """Past Python's streams: the signal may have come in the middle of a write to one."""
-    with contextlib.suppress(OSError):
-        if as_json and sys.stdout is not None:
-            failure = {"error": _MESSAGE, "exit_code": EXIT_INTERRUPTED}
-            os.write(1, json.dumps(failure).encode() + b"\n")
-    with contextlib.suppress(OSError):
-        if sys.stderr is not None:
-            start = _LEAVE_BAR if os.isatty(2) else b""
-            os.write(2, start + f"llama-cli: error: {_MESSAGE}\n".encode())
+def _next_signal(wake: int, timeout: float | None) -> int:
+    """Number of the next signal; -1 when time is up; 0 at the end."""
+    while True:
+        ready, _, _ = select.select([wake], [], [], timeout)
+        if not ready:
+            return -1
+        number = os.read(wake, 1)
+        if not number or number[0] in _SIGNALS:
+            return number[0] if number else 0

@@ -8,22 +8,25 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+from llama_cli.allocator import give_back_large_blocks
+from llama_cli.cli.continuation import describe_interruption
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
-from llama_cli.cli.interrupt import ended_by_ctrl_c
+from llama_cli.cli.interrupt import SignalWatch, watched_signals
+from llama_cli.cli.numbers import count
 from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.stderr import ForgivingStderr
-from llama_cli.cli.summary import as_json, as_text, count
-from llama_cli.engine.devices import place_model, usable_cores
-from llama_cli.engine.embedder import EmbedderOptions
-from llama_cli.engine.library import build_info
-from llama_cli.engine.model import PoolingChoice
-from llama_cli.errors import LlamaCliError
+from llama_cli.cli.summary import as_json, as_text
+from llama_cli.engine.devices import usable_cores
+from llama_cli.engine.facts import PoolingChoice
+from llama_cli.engine.options import EmbedderOptions
+from llama_cli.errors import LlamaCliError, RunInterruptedError
 from llama_cli.job import EmbedJob, resolve_output
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
-from llama_cli.pipeline import RunSummary, run
-from llama_cli.progress import make_view
+from llama_cli.outcome import RunSummary
+from llama_cli.pipeline import run
+from llama_cli.progress import RoomyConsole, make_view
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +36,25 @@ _SUSPICIOUS_SHARE = 0.5
 
 def run_embed(settings: EmbedSettings) -> int:
     """Run one embedding job and report on it; returns the exit code."""
-    console = Console(
+    give_back_large_blocks()
+    console = RoomyConsole(
         file=cast(TextIO, ForgivingStderr()), highlight=False, markup=False, emoji=False
     )
-    _show_log(console, debug=settings.debug)
-    with ended_by_ctrl_c(as_json=settings.as_json):
+    _show_log(console, debug=settings.debug, quiet=settings.quiet)
+    watch = SignalWatch(as_json=settings.as_json)
+    with watched_signals(watch):
         job = resolve_job(settings)
-        if settings.debug:
-            log.debug("llama.cpp: %s", build_info())
+        resumable = job.resumable
+        watch.describe = lambda safe_rows: describe_interruption(
+            safe_rows, job.command, resumable=resumable
+        )
+        if not resumable:
+            log.info("this input cannot be resumed: if this run is interrupted, it starts over")
         view = make_view(console, quiet=settings.quiet)
         try:
-            summary = run(job, view.update)
+            summary = run(job, view.update, watch.switch)
+        except RunInterruptedError as error:
+            raise watch.explain(error) from error
         finally:
             view.stop()
         return _report(summary, settings, console)
@@ -59,7 +70,7 @@ def _report(summary: RunSummary, settings: EmbedSettings, console: Console) -> i
         log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, summary.rows)
     if summary.without_vector:
         rows = count(summary.without_vector, "row")
-        log.warning("%s got no vector: the model's was not finite", rows)
+        log.warning("%s got no vector: the model gave none that is finite", rows)
         return EXIT_ROWS_WITHOUT_VECTOR
     return 0
 
@@ -83,7 +94,8 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
         input=settings.input,
         output=output,
         model=resolve_model(settings.model, settings.filename),
-        placement=place_model(settings.device, settings.gpu_layers),
+        device=settings.device,
+        gpu_layers=settings.gpu_layers,
         embedder=EmbedderOptions(
             pooling=cast(PoolingChoice, settings.pooling),
             normalize=settings.normalize,
@@ -95,6 +107,9 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
         batch_size=settings.batch_size,
         line_numbers=settings.line_numbers,
         overwrite=settings.overwrite,
+        restart=settings.restart,
+        commit_interval=settings.commit_interval,
+        command=settings.command,
         float_copies=float_copies_folder() if settings.f32_cache else None,
     )
 
@@ -107,14 +122,15 @@ class _ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = record.levelname.lower()
-        line = f"llama-cli: {level}: {printable(record.getMessage())}"
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        line = f"llama-cli: {level}{printable(record.getMessage())}"
         self._console.print(line, soft_wrap=True)
 
 
-def _show_log(console: Console, *, debug: bool) -> None:
+def _show_log(console: Console, *, debug: bool, quiet: bool) -> None:
     """Warnings always; llama.cpp's own log and our details with ``--debug``."""
     logger = logging.getLogger("llama_cli")
     logger.handlers = [_ConsoleHandler(console)]
-    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    usual = logging.WARNING if quiet else logging.INFO
+    logger.setLevel(logging.DEBUG if debug else usual)
     logging.getLogger("llama_cli.llama_cpp").propagate = debug

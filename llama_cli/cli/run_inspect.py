@@ -15,8 +15,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
+from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
-from llama_cli.cli.summary import count, format_bytes
 from llama_cli.errors import InputError
 from llama_cli.output.metadata import Provenance, read_provenance
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class EmbedSettings:
-    """What ``llama-cli embed`` was told; the fields are its options by name."""
+    """What ``llama-cli embed`` was told; the fields are its options by name.
+
+    ``command`` is the command line that would go on with this run.
+    """
 
     input: Path
     output: str | None
@@ -26,6 +29,9 @@ class EmbedSettings:
     f32_cache: bool
     line_numbers: bool
     overwrite: bool
+    restart: bool
+    commit_interval: float
+    command: tuple[str, ...]
     quiet: bool
     as_json: bool
     debug: bool

@@ -5,21 +5,30 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
-from llama_cli.pipeline import RunSummary
+from llama_cli.outcome import RunSummary
 
 
 def as_text(summary: RunSummary) -> str:
     """A few lines; counts that are zero are left out."""
+    rows, tokens = _new(summary)
     lines = [
-        f"{count(summary.rows, 'row')}, {count(summary.tokens, 'token')} in "
-        f"{summary.seconds:.1f} s ({summary.rows / summary.seconds:,.0f} texts/s, "
-        f"{summary.tokens / summary.seconds:,.0f} tokens/s)"
+        f"{count(rows, 'row')}, {count(tokens, 'token')} in "
+        f"{summary.seconds:.1f} s ({rows / summary.seconds:,.0f} texts/s, "
+        f"{tokens / summary.seconds:,.0f} tokens/s)"
     ]
+    if summary.resumed_rows:
+        lines.append(f"{count(summary.rows, 'row')} with the {summary.resumed_rows:,} made before")
     if notes := _notes(summary):
         lines.append("; ".join(notes))
     lines.append(f"{printable(summary.output)} ({format_bytes(summary.output_bytes)})")
     return "\n".join(lines)
+
+
+def _new(summary: RunSummary) -> tuple[int, int]:
+    """Rows and tokens of this run alone."""
+    return summary.rows - summary.resumed_rows, summary.tokens - summary.resumed_tokens
 
 
 def _notes(summary: RunSummary) -> list[str]:
@@ -33,27 +42,13 @@ def _notes(summary: RunSummary) -> list[str]:
     return [note for note, number in notes.items() if number]
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun, in the plural where that belongs."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def format_bytes(size: int) -> str:
-    """A size with a decimal unit, as file managers and `ls --si` show it."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:  # noqa: PLR2004 - the step between decimal units
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
 def as_json(summary: RunSummary) -> str:
     """One JSON object with the summary's fields and the two rates."""
+    rows, tokens = _new(summary)
     fields = dataclasses.asdict(summary) | {
         "output": str(summary.output),
         "seconds": round(summary.seconds, 3),
-        "texts_per_second": round(summary.rows / summary.seconds, 1),
-        "tokens_per_second": round(summary.tokens / summary.seconds, 1),
+        "texts_per_second": round(rows / summary.seconds, 1),
+        "tokens_per_second": round(tokens / summary.seconds, 1),
     }
     return json.dumps(fields)

@@ -19,11 +19,12 @@ class Item(NamedTuple):
     record: TextRecord
     answer: Answer
     ids: TokenIds | None
+    text_bytes: int
 
 
 def text_size(item: Item) -> int:
     """Bytes of its text."""
-    return len(item.record.text)
+    return item.text_bytes
 
 
 def cost(item: Item) -> int:
@@ -48,7 +49,7 @@ class InFlight(NamedTuple):
 
 def bytes_in(in_flight: Iterable[InFlight]) -> int:
     """Size of the texts in flight."""
-    return sum(len(item.record.text) for entry in in_flight for item in entry.batch)
+    return sum(item.text_bytes for entry in in_flight for item in entry.batch)
 
 
 def collect(batch: list[Item], future: Future[Decoded] | None) -> VectorBatch:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from llama_cli.engine.facts import Pooling
 from llama_cli.engine.library import forget_errors, last_error, llama_cpp, outside_main_thread
 from llama_cli.engine.logits import release_logits
-from llama_cli.engine.model import POOLING_CODES, Model, Pooling
+from llama_cli.engine.model import POOLING_CODES, Model
 from llama_cli.errors import EngineError, ModelError
 from llama_cli.types import FloatMatrix, TokenIds
 

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -25,7 +24,9 @@ from llama_cli.engine.batches import (
     text_size,
 )
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
-from llama_cli.engine.model import Model, ModelFacts, Pooling, PoolingChoice, resolve_pooling
+from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
+from llama_cli.engine.model import Model
+from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.packing import pack
 from llama_cli.engine.pool import DecodePool
 from llama_cli.engine.repeats import Answer, RecentTexts
@@ -40,32 +41,16 @@ log = logging.getLogger(__name__)
 _MOST_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedderOptions:
-    """How texts become vectors.
-
-    Attributes:
-        pooling: ``auto`` for what the model file says, else ``mean``, ``cls`` or ``last``.
-        normalize: whether vectors are scaled to length 1.
-        max_length: most tokens of a text, special tokens included; None for the model's own.
-        cut_long: cut longer texts; else they raise `TextTooLongError`.
-        threads: CPU threads in all.
-        dedup: compute a text that came not long ago only once.
-    """
-
-    pooling: PoolingChoice = "auto"
-    normalize: bool = True
-    max_length: int | None = None
-    cut_long: bool = True
-    threads: int = 1
-    dedup: bool = True
-
-
 class LlamaEmbedder:
     """Embeds texts with one model on CPU or GPU. It is a context manager."""
 
     def __init__(
-        self, model: Model, options: EmbedderOptions, *, replicas: Sequence[Model] = ()
+        self,
+        model: Model,
+        options: EmbedderOptions,
+        *,
+        replicas: Sequence[Model] = (),
+        return_texts: bool = True,
     ) -> None:
         """Set up tokenizer, contexts and threads for a loaded model.
 
@@ -73,6 +58,7 @@ class LlamaEmbedder:
             model: the model.
             options: how texts become vectors.
             replicas: the same model again, on other devices; all share the texts.
+            return_texts: keep the texts until their vectors are there, and return them too.
 
         Raises:
             ModelError: the model is not fit for embedding, or memory does not suffice.
@@ -82,6 +68,7 @@ class LlamaEmbedder:
         self.pooling: Pooling = resolve_pooling(model.facts, options.pooling)
         self.max_length = _resolve_max_length(model.facts, options.max_length)
         self._options = options
+        self._return_texts = return_texts
         self._tokenizer = Tokenizer(model, self.max_length)
         self._recent = RecentTexts(self.dimension) if options.dedup else None
         plan = make_plan(
@@ -160,8 +147,10 @@ class LlamaEmbedder:
 
     def _prepare(self, record: TextRecord) -> Item:
         """Find the answer of a repeated text, or tokenize a new one."""
+        size = len(record.text)
+        kept = record if self._return_texts else record._replace(text=b"")
         if self._recent is not None and (known := self._recent.find(record.text)):
-            return Item(record, known, None)
+            return Item(kept, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.cut and not self._options.cut_long:
             raise TextTooLongError(
@@ -171,7 +160,7 @@ class LlamaEmbedder:
         answer = Answer(len(tokens.ids), tokens.cut)
         if self._recent is not None:
             self._recent.add(record.text, answer)
-        return Item(record, answer, tokens.ids)
+        return Item(kept, answer, tokens.ids, size)
 
     def _submit(self, batch: list[Item]) -> Future[Decoded] | None:
         texts = [item.ids for item in batch if item.ids is not None]

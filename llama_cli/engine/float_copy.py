@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from llama_cli.engine.context import ContextOptions, make_contexts
+from llama_cli.engine.facts import Pooling
 from llama_cli.engine.library import binding_version, llama_cpp, outside_main_thread
-from llama_cli.engine.model import Model, Pooling
+from llama_cli.engine.model import Model
 from llama_cli.errors import LlamaCliError
 from llama_cli.kernels.installed import cpu_features
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from llama_cli.engine.devices import Placement
+from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels import Kernels, use_kernels
 from llama_cli.engine.library import (
     forget_errors,
@@ -21,39 +21,9 @@ from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
 from llama_cli.kernels.installed import cpu_features
 
-Pooling = Literal["mean", "cls", "last"]
-PoolingChoice = Literal["auto", "mean", "cls", "last"]
-
 # `enum llama_pooling_type` in llama.h.
 _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
 POOLING_CODES: dict[Pooling, int] = {"mean": 1, "cls": 2, "last": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What a model file says of itself.
-
-    Attributes:
-        name: the model's own name, or the file's where it has none.
-        architecture: llama.cpp's name of it, such as ``bert``.
-        quantisation: the type of most weights, such as ``F16``.
-        dimension: width of the vectors.
-        width: width of the hidden layers.
-        context: the longest text the model was trained on, in tokens.
-        pooling: ``mean``, ``cls``, ``last``, ``rank``, ``none``, or None where it says nothing.
-        lowercase: whether a BERT vocabulary is lower-cased; None where it says nothing.
-        strip_accents: whether a BERT vocabulary drops accents; None where it says nothing.
-    """
-
-    name: str
-    architecture: str
-    quantisation: str
-    dimension: int
-    width: int
-    context: int
-    pooling: str | None
-    lowercase: bool | None
-    strip_accents: bool | None
 
 
 class Model:
@@ -190,21 +160,3 @@ def _plain_type(ftype: str) -> str:
 
 def _flag(value: str | None) -> bool | None:
     return None if value is None else value == "true"
-
-
-def resolve_pooling(facts: ModelFacts, choice: PoolingChoice) -> Pooling:
-    """The pooling to use: what the user chose, else what the file says.
-
-    Raises:
-        ModelError: the file says nothing usable and the user chose nothing.
-    """
-    if facts.pooling == "rank":
-        raise ModelError(f"{facts.name} is a reranker: it scores pairs of texts, it does not embed")
-    if choice != "auto":
-        return choice
-    if facts.pooling in ("mean", "cls", "last"):
-        return facts.pooling  # type: ignore[return-value]
-    raise ModelError(
-        f"{facts.name} does not say how to pool its token vectors",
-        hint="choose with --pooling mean, cls or last, as the model's own documentation says",
-    )

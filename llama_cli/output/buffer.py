@@ -126,3 +126,10 @@ class RowBuffer:
         if count == 0 and not len(self):
             count = 1
         return count, totals[count - 1] if count else 0
+
+
+def make_buffer(batch_size: int, embedding_dim: int, row_group_bytes: int) -> RowBuffer:
+    """A buffer of so many rows, unless that would make a row group far too large."""
+    fixed = 4 * embedding_dim + 52  # bytes of a row in Arrow, its text aside
+    rows = max(1, row_group_bytes // fixed)
+    return RowBuffer(min(batch_size, rows), embedding_dim, min(MAX_TEXT_BYTES, row_group_bytes))

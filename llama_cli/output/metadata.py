@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class Provenance:
         tokens: fed to the model, in all.
         started_at: when the run began; a time without zone is taken as local.
         finished_at: when its last row was written.
+        run_id: 32 hex digits of the run, however often it was continued.
     """
 
     tool_version: str
@@ -91,6 +92,7 @@ class Provenance:
     tokens: int
     started_at: datetime
     finished_at: datetime
+    run_id: str = ""
 
     def to_json(self) -> str:
         """Write as JSON, with ``format_version`` first and times in ISO 8601, UTC."""
@@ -144,4 +146,8 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
 
 
 def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in kind.__dataclass_fields__}
+    return {
+        field.name: values[field.name]
+        for field in fields(kind)
+        if field.name in values or field.default is MISSING
+    }

@@ -1,53 +1,56 @@
-"""The file beside the output that a run writes to, and the step that makes it the output."""
+"""The two files beside an output that is being written, and the step that makes one the output.
+
+``OUT.partial`` has the rows. ``OUT.journal`` says up to where they are safe, and is locked by the
+process that writes them. The output itself is touched by one rename. The journal is removed last,
+in one step, so that at every moment it tells what the other two files are.
+"""
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import io
 import os
-import stat
+import uuid
 import weakref
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from llama_cli.errors import OutputLockedError, OutputRefusedError
+from llama_cli.errors import OutputRefusedError
 from llama_cli.output.interrupts import interrupts_ignored
+from llama_cli.output.journal import Commit, RunHeader
+from llama_cli.output.journal_file import JournalFile, write_all
+from llama_cli.output.leftover import find_finished, read_leftover, refuse_other_run
+from llama_cli.output.lock import has_name
+from llama_cli.output.segments import MAGIC, last_footer, open_segment, read_footers
+from llama_cli.output.target import Target, beside
 from llama_cli.output.translate import io_error, translated_errors
 
-_ATTEMPTS = 100
-# What a Parquet file begins and, when it is finished, ends with.
-_MAGIC = b"PAR1"
+_active: weakref.WeakSet[PartialOutput] = weakref.WeakSet()
 
 
-_active: weakref.WeakSet[PartialFile] = weakref.WeakSet()
-
-
-def discard_active() -> bool:
-    """Remove the partial files of this process, which is about to end.
+def abandon_active() -> int:
+    """Leave the partial outputs of this process, which is about to end, from any thread.
 
     Returns:
-        False where one of them has become its output: that run is finished.
+        How many rows are kept.
     """
-    files = list(_active)
-    if any(file.committed for file in files):
-        return False
-    for file in files:
-        file.discard()
-    return True
+    return sum(partial.abandon() for partial in list(_active))
 
 
-class PartialFile:
-    """An empty, locked ``NAME.partial`` beside the output, new for this run.
+class PartialOutput:
+    """An unfinished output: locked, then begun or continued, then finished or released.
 
-    The output itself is touched by one rename, in ``commit``. The lock ends with the process,
-    so what a killed run left behind can be told from what a living one is writing.
+    A run with an identity can be continued from its last commit, and its commits are synced. A run
+    without one leaves nothing behind, and what is found of such a run is removed.
     """
 
     def __init__(self, output: Path, *, overwrite: bool) -> None:
-        """Create and lock the file, and the folders above it where they are missing.
+        """Lock the output, and make the folders above it where they are missing.
 
         Args:
             output: where the finished file goes; a link is followed and stays a link.
@@ -55,151 +58,222 @@ class PartialFile:
 
         Raises:
             OutputRefusedError: something that must not be replaced is there.
-            OutputLockedError: another writer has the lock.
+            OutputLockedError: another run is writing it.
             ParquetIOError: the operating system refused.
         """
         self._output = output
-        self._overwrite = overwrite
-        self.committed = False
+        self._data: io.FileIO | None = None
+        self._finished_bytes = 0
         with translated_errors(output):
-            self._check_output()
-            self._target = Path(os.path.realpath(output))
-            self.path = self._target.with_name(f"{self._target.name}.partial")
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._create_locked()
+            self._target = Target(output, overwrite=overwrite)
+            self.path = beside(output, ".partial")
+            self._journal = JournalFile(beside(output, ".journal"), output)
+            found = b"unknown"
+            try:
+                found = self._journal.read()
+                self._journal.entries = read_leftover(found, self._journal.path, self.path)
+                self.finished_before = find_finished(self._header, self._target.path, self.path)
+                if self.finished_before is None:
+                    self._target.check()
+            except BaseException:
+                self._close(remove_journal=not found)
+                raise
         _active.add(self)
 
-    def open_sink(self) -> pa.OSFile:
-        """Open the file for Arrow, at its start."""
-        # "wb" would truncate whatever has that name; the file is new, so appending is the same.
-        return pa.OSFile(os.fsencode(self.path), "ab")
+    @classmethod
+    def start_alone(cls, output: Path, *, overwrite: bool) -> Self:
+        """The output of a run that cannot be continued, begun. Raises what the others do."""
+        partial = cls(output, overwrite=overwrite)
+        try:
+            partial.start(RunHeader(uuid.uuid4().hex, datetime.now(UTC)))
+        except BaseException:
+            partial.release()
+            raise
+        return partial
 
-    def commit(self) -> None:
-        """Make the file durable and give it the output's name, in one step.
+    @property
+    def _header(self) -> RunHeader | None:
+        return self._journal.entries.header
+
+    @property
+    def identity(self) -> dict[str, Any] | None:
+        """Of the run that this output is for; None where it cannot be continued."""
+        return self._header.identity if self._header else None
+
+    @property
+    def commits(self) -> list[Commit]:
+        """What is safe, in order."""
+        return self._journal.entries.commits
+
+    @property
+    def safe_rows(self) -> int:
+        """Rows that `release` keeps, once the run is started."""
+        return self.rows if self._data is not None and self.identity is not None else 0
+
+    @property
+    def end(self) -> int:
+        """Bytes that are safe; in the end, all."""
+        return self._finished_bytes or (self.commits[-1].end if self.commits else 0)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are safe."""
+        return self.commits[-1].rows if self.commits else 0
+
+    def start(self, header: RunHeader, *, restart: bool = False) -> RunHeader:
+        """Continue an unfinished run where it can be, else begin a new one.
+
+        Args:
+            header: of the run that is to be.
+            restart: begin anew in any case.
+
+        Returns:
+            The header of the run that it is now.
+
+        Raises:
+            OutputRefusedError: the unfinished run there would have made other rows.
+            ParquetIOError: the operating system refused.
+        """
+        before = self._header
+        with translated_errors(self._output):
+            self._target.check()
+            if restart or not (before and before.identity is not None and self.commits):
+                self._begin(header)
+                return header
+            refuse_other_run(self._output, before.identity, header.identity)
+            self._continue()
+            return before
+
+    def open_segment(self) -> pa.OSFile:
+        """Open the file for Arrow, at its end.
+
+        Raises:
+            OSError: the system refused, or somebody has removed the file.
+        """
+        if not has_name(self._open_data(), self.path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return open_segment(self.path)
+
+    def commit(self, rows: int, end: int, state: dict[str, Any]) -> None:
+        """Make the file safe up to ``end``, where it has ``rows`` rows.
+
+        Raises:
+            ParquetIOError: the operating system refused; the commits before stay.
+        """
+        with translated_errors(self._output):
+            if self.identity is not None:
+                os.fsync(self._open_data().fileno())
+            self._journal.add(Commit(rows, end, datetime.now(UTC), state))
+
+    def finish(self, schema: pa.Schema, key_values: dict[str, str]) -> pq.FileMetaData:
+        """Write the footer over all commits and give the file the output's name, in one step.
 
         Raises:
             OutputRefusedError: something that must not be replaced has appeared there.
+            ParquetFormatError: what was written does not read as it should.
             ParquetIOError: the operating system refused.
         """
         with translated_errors(self._output):
-            os.fsync(self._file.fileno())
+            data = self._open_data()
+            ends = [(commit.rows, commit.end) for commit in self.commits]
+            footer, metadata = last_footer(schema, read_footers(data.fileno(), ends), key_values)
+            write_all(data, footer[len(MAGIC) :] if ends else footer)
+            os.fsync(data.fileno())
+            size = os.fstat(data.fileno()).st_size
         try:
-            self._check_output()
+            self._target.check()
+            if not has_name(data, self.path):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             with interrupts_ignored():  # there is nothing left to stop
-                self.path.replace(self._target)
-                self.committed = True
-                self._sync_folder()
-                self._file.close()
+                self.path.replace(self._target.path)
+                self._target.sync_folder()
+                self._finished_bytes = size
+                self._close(remove_journal=True)
         except (OSError, OutputRefusedError) as error:
             self._keep(error)
+        return metadata
 
-    def discard(self) -> None:
-        """Remove the file, unless it became the output or was kept. Never raises."""
-        if self._file.closed:
-            return
-        # Removed while locked: once unlocked, the name may belong to another run.
-        with suppress(OSError):
-            if self._has_name(self._file):
-                self.path.unlink()
-        with suppress(OSError):
-            self._file.close()
+    def release(self) -> None:
+        """Keep what was committed of a run that can be continued, and nothing else. Never raises.
 
-    def _check_output(self) -> None:
-        try:
-            mode = self._output.stat().st_mode
-        except FileNotFoundError:
-            return
-        if stat.S_ISDIR(mode):
-            raise OutputRefusedError(
-                f"{self._output} is a folder", path=self._output, hint="name a file in it"
-            )
-        if not stat.S_ISREG(mode):
-            raise OutputRefusedError(f"{self._output} is not a regular file", path=self._output)
-        if not self._overwrite:
-            raise OutputRefusedError(f"{self._output} exists already", path=self._output)
-
-    def _create_locked(self) -> io.FileIO:
-        """Create the file; what a dead run left is removed first.
-
-        A leftover is not used again, since it has the owner and the mode of that other run.
+        Nothing happens after `finish`.
         """
-        for _ in range(_ATTEMPTS):
-            try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileExistsError:
-                self._remove_leftover()
-                continue
-            file = io.FileIO(fd, "r+")
-            if self._lock(file):
-                return file
-            file.close()
-        raise self._locked()
+        if self._journal.closed:
+            return
+        if self.identity is not None and self.commits and self.path.exists():
+            if self._data is not None:
+                with suppress(OSError):
+                    os.ftruncate(self._data.fileno(), self.end)  # room, where the disk is full
+            self._close(remove_journal=False)
+        else:
+            with suppress(OSError):
+                self._remove_data()
+            self._close(remove_journal=True)
 
-    def _remove_leftover(self) -> None:
-        with suppress(FileNotFoundError):  # its owner may finish while we look
-            if not stat.S_ISREG(self.path.lstat().st_mode):
-                raise OutputRefusedError(
-                    f"{self.path} is in the way and is not a regular file",
-                    path=self._output,
-                    hint="remove it",
-                )
-            fd = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with io.FileIO(fd, "r+") as file:
-                if self._lock(file):
-                    self._check_leftover(file)
-                    self.path.unlink()
+    def abandon(self) -> int:
+        """Remove what nobody could go on with, while another thread may be at work here.
 
-    def _check_leftover(self, file: io.FileIO) -> None:
-        """Refuse to remove what is not the torn work of a run: the name may be a user's."""
-        size = os.fstat(file.fileno()).st_size
-        head = os.pread(file.fileno(), len(_MAGIC), 0)
-        tail = os.pread(file.fileno(), len(_MAGIC), max(0, size - len(_MAGIC)))
-        finished = size > len(_MAGIC) and tail == _MAGIC
-        if not _MAGIC.startswith(head) or finished:
-            what = "a finished file" if finished else "not a leftover of this program"
-            raise OutputRefusedError(
-                f"{self.path} is in the way and is {what}",
-                path=self._output,
-                hint="move it elsewhere",
-            )
+        Returns:
+            How many rows are kept. What was not committed after them stays, for the next run to
+            cut off: the other thread might yet write behind it.
+        """
+        if self._journal.closed or (self.identity is not None and self.commits):
+            return self.safe_rows
+        with suppress(OSError):
+            self.path.unlink()
+        self._journal.remove()
+        return 0
 
-    def _lock(self, file: io.FileIO) -> bool:
-        """Lock the file; False where its holder renamed or removed it before we got the lock."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise self._locked() from error
-        return self._has_name(file)
+    def remove_debris(self) -> None:
+        """Remove the journal of the run that had `finished_before`."""
+        self._close(remove_journal=True)
 
-    def _locked(self) -> OutputLockedError:
-        return OutputLockedError(
-            f"another run is writing {self._output}",
-            path=self._output,
-            hint="wait for it to end, or choose another output",
-        )
+    def _begin(self, header: RunHeader) -> None:
+        """Discard what is there; the rows first, so that no journal means no rows."""
+        self._remove_data()
+        self._journal.begin(header)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._data = io.FileIO(os.open(self.path, flags, 0o666), "r+")
+        if header.identity is not None:
+            self._target.sync_folder()
 
-    def _has_name(self, file: io.FileIO) -> bool:
-        """Whether this open file is still the one under the name."""
-        with suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(file.fileno()), self.path.lstat())
-        return False
+    def _continue(self) -> None:
+        """Cut off what was not committed."""
+        os.ftruncate(self._open_data().fileno(), self.end)
+        self._journal.go_on()
+
+    def _open_data(self) -> io.FileIO:
+        if self._data is None:
+            flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
+            self._data = io.FileIO(os.open(self.path, flags), "r+")
+        return self._data
+
+    def _remove_data(self) -> None:
+        """Remove the rows, unless the name is somebody else's by now."""
+        if self._data is None:
+            self.path.unlink(missing_ok=True)
+            return
+        if has_name(self._data, self.path):
+            self.path.unlink()
+        self._data.close()
+        self._data = None
+
+    def _close(self, *, remove_journal: bool) -> None:
+        with suppress(OSError):
+            if self._data is not None:
+                self._data.close()
+        self._journal.close(remove=remove_journal)
 
     def _keep(self, error: OSError | OutputRefusedError) -> NoReturn:
         """Fail without removing the file: it is complete, and may have taken hours."""
-        hint = f"the finished file is kept as {self.path}" if self.path.exists() else None
-        self._file.close()
+        hint = None
+        if self.identity is not None:
+            hint = "the rows are kept; run the same command again when that is mended"
+        elif self.path.exists():
+            hint = f"the finished file is kept as {self.path}"
+            self._close(remove_journal=True)
         if isinstance(error, OSError):
             failure = io_error(error, self._output)
             failure.hint = hint or failure.hint
             raise failure from error
         raise OutputRefusedError(str(error), path=self._output, hint=hint) from error
-
-    def _sync_folder(self) -> None:
-        """Make the new name durable. The file is in place; failing now would help nobody."""
-        with suppress(OSError):
-            folder = os.open(self._target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pyarrow as pa
@@ -19,24 +20,32 @@ _LARGE_BYTES = 4 * 2**20
 
 
 class RowGroupWriter:
-    """Encodes record batches into one sink, a row group whenever enough bytes are there.
+    """Encodes record batches into segments, a row group whenever enough bytes are there.
 
     The methods raise what pyarrow raises; after an error only ``discard`` may be called.
     """
 
-    def __init__(self, sink: pa.NativeFile, schema: pa.Schema, row_group_bytes: int) -> None:
-        self._sink = sink
+    def __init__(
+        self, open_sink: Callable[[], pa.OSFile], schema: pa.Schema, row_group_bytes: int
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            open_sink: opens the file where a segment is to be added.
+            schema: of the record batches.
+            row_group_bytes: raw bytes after which a row group is written.
+        """
+        self._open_sink = open_sink
+        self._schema = schema
         self._limit = row_group_bytes
-        self._footers: list[pq.FileMetaData] = []
+        self._segment: tuple[pq.ParquetWriter, pa.OSFile] | None = None
         self._small: list[pa.RecordBatch] = []
         self._small_bytes = 0
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
-        self._file = pq.ParquetWriter(
-            sink, schema, metadata_collector=self._footers, **parquet_options(schema)
-        )
         self.rows_written = 0
-        self.bytes_written = int(sink.tell())
+        self.bytes_written = 0
+        self.segment_bytes = 0
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Take a batch; write a row group where this one fills it.
@@ -47,6 +56,7 @@ class RowGroupWriter:
         if self._waiting_bytes + size > self._limit:
             self.write_row_group()
         self._waiting_bytes += size
+        self.segment_bytes += size
         self._hold(batch, size)
         if self._waiting_bytes >= self._limit:
             self.write_row_group()
@@ -56,23 +66,28 @@ class RowGroupWriter:
         self._merge_small()
         if not self._waiting:
             return
+        file, sink = self._segment or self._start_segment()
         table = pa.Table.from_batches(self._waiting)
         self._waiting, self._waiting_bytes = [], 0
         rows = table.num_rows
-        self._file.write_table(table, row_group_size=rows)
+        file.write_table(table, row_group_size=rows)
         self.rows_written += rows
-        self.bytes_written = int(self._sink.tell())
+        self.bytes_written = int(sink.tell())
         # Arrow's allocator keeps what it is given back, in the end as much as a row group.
         del table
         pa.default_memory_pool().release_unused()
 
-    def finish(self, key_values: dict[str, str]) -> pq.FileMetaData:
-        """Write the last row group and the footer with its key-value metadata."""
+    def end_segment(self) -> pq.FileMetaData | None:
+        """Write what waits and the segment's footer; None where there is no row to write."""
         self.write_row_group()
-        self._file.add_key_value_metadata(key_values)
-        self._file.close()
-        self.bytes_written = int(self._sink.tell())
-        self._sink.close()
+        if self._segment is None:
+            return None
+        file, sink = self._segment
+        file.close()
+        self.bytes_written = int(sink.tell())
+        sink.close()
+        self._segment = None
+        self.segment_bytes = 0
         return self._footers[0]
 
     def discard(self) -> None:
@@ -80,11 +95,26 @@ class RowGroupWriter:
         self._small, self._waiting = [], []
         # pyarrow writes a footer whenever its writer is closed or collected, even after an
         # error. Closing the sink first makes sure that it goes nowhere.
-        with suppress(OSError):
-            self._sink.close()
-        with suppress(Exception):
-            self._file.close()
-        self._file.is_open = False
+        if self._segment is not None:
+            file, sink = self._segment
+            with suppress(OSError):
+                sink.close()
+            with suppress(Exception):
+                file.close()
+            file.is_open = False
+
+    def _start_segment(self) -> tuple[pq.ParquetWriter, pa.OSFile]:
+        self._footers: list[pq.FileMetaData] = []
+        sink = self._open_sink()
+        file = pq.ParquetWriter(
+            sink,
+            self._schema,
+            metadata_collector=self._footers,
+            # The last footer has the schema; in those before it nobody would ever read it.
+            **(parquet_options(self._schema) | {"store_schema": False}),
+        )
+        self._segment = file, sink
+        return self._segment
 
     def _hold(self, batch: pa.RecordBatch, size: int) -> None:
         if size >= _SMALL_BYTES:

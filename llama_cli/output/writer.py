@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetError
 from llama_cli.output.arrow import columns_to_arrow
-from llama_cli.output.buffer import MAX_TEXT_BYTES, RowBuffer
+from llama_cli.output.buffer import make_buffer
 from llama_cli.output.columns import Results, to_columns
-from llama_cli.output.partial import PartialFile
+from llama_cli.output.partial import PartialOutput
 from llama_cli.output.row_groups import RowGroupWriter
 from llama_cli.output.schema import output_schema
+from llama_cli.output.segments import check_footer
 from llama_cli.output.translate import translated_errors
 from llama_cli.types import WriteProgress
 
@@ -48,6 +50,7 @@ class ParquetWriter:
         line_numbers: bool = False,
         row_group_bytes: int = ROW_GROUP_BYTES,
         overwrite: bool = True,
+        partial: PartialOutput | None = None,
     ) -> None:
         """Lock the output and start a partial file beside it.
 
@@ -60,11 +63,13 @@ class ParquetWriter:
             row_group_bytes: raw bytes after which a row group is written, up to 1 GiB; only
                 long texts make one larger.
             overwrite: replace an existing file; otherwise it is refused, now and at ``close``.
+            partial: the output, if it is locked and begun or continued already; its committed
+                rows count as written.
 
         Raises:
             ValueError: a number is out of range.
-            OutputRefusedError: the output is not a regular file, or exists and may not be
-                replaced.
+            OutputRefusedError: the output is not a regular file, exists and may not be
+                replaced, or has an unfinished run of the command beside it.
             OutputLockedError: another writer is at work on the same output.
             ParquetIOError: the operating system refused.
         """
@@ -78,13 +83,13 @@ class ParquetWriter:
         self._line_numbers = line_numbers
         self._on_progress = on_progress
         self._key_values: dict[str, str] = {}
-        self._rows_accepted = 0
         self._failure: BaseException | None = None
         self._metadata: pq.FileMetaData | None = None
         self._aborted = False
-        self._buffer = self._make_buffer(batch_size, row_group_bytes)
-        self._partial = PartialFile(self._path, overwrite=overwrite)
-        self._groups = self._start(row_group_bytes)
+        self._buffer = make_buffer(batch_size, embedding_dim, row_group_bytes)
+        self._partial = partial or PartialOutput.start_alone(self._path, overwrite=overwrite)
+        self._rows_before = self._rows_accepted = self._partial.rows
+        self._groups = RowGroupWriter(self._partial.open_segment, self._schema, row_group_bytes)
 
     @property
     def rows_accepted(self) -> int:
@@ -94,12 +99,17 @@ class ParquetWriter:
     @property
     def rows_written(self) -> int:
         """Rows in finished row groups."""
-        return self._groups.rows_written
+        return self._rows_before + self._groups.rows_written
 
     @property
     def bytes_written(self) -> int:
         """Size of the file so far, in bytes."""
-        return self._groups.bytes_written
+        return max(self._partial.end, self._groups.bytes_written)
+
+    @property
+    def uncommitted_bytes(self) -> int:
+        """Raw bytes in Arrow's form that the next ``commit`` would make safe, about."""
+        return self._groups.segment_bytes
 
     def write_batch(self, results: Results) -> None:
         """Take any number of results, in the order in which they are to stand in the file.
@@ -141,6 +151,19 @@ class ParquetWriter:
                 self._groups.write_row_group()
             self._report()
 
+    def commit(self, state: dict[str, Any] | None = None) -> None:
+        """Make everything taken so far safe, as a segment of the file with its own row groups.
+
+        Args:
+            state: what a later process needs to go on from here, as JSON takes it.
+
+        Raises:
+            ParquetError: as ``write_batch`` does; what was committed before stays.
+        """
+        with self._operation():
+            self._end_segment(state or {})
+            self._report()
+
     def add_metadata(self, key: str, value: str) -> None:
         """Put a key and its value into the file's footer; the last value of a key counts.
 
@@ -169,11 +192,8 @@ class ParquetWriter:
             return self._metadata
         try:
             with self._operation():
-                self._convert_buffer()
-                with translated_errors(self._path):
-                    metadata = self._groups.finish(self._key_values)
-                self._partial.commit()
-                self._metadata = metadata
+                self._end_segment({})
+                self._metadata = self._partial.finish(self._schema, self._key_values)
         except BaseException:
             self.abort()
             raise
@@ -181,12 +201,16 @@ class ParquetWriter:
         return self._metadata
 
     def abort(self) -> None:
-        """Discard everything; nothing happens after ``close``. Never raises."""
+        """Discard everything that was not committed. Never raises.
+
+        Of a partial output that cannot be continued nothing is left. Nothing happens after
+        ``close``.
+        """
         if self._metadata is None and not self._aborted:
             self._aborted = True
             self._buffer.clear()
             self._groups.discard()
-            self._partial.discard()
+            self._partial.release()
 
     def __del__(self) -> None:
         # Let go without close: discard, before pyarrow's own writer finishes the file.
@@ -207,26 +231,22 @@ class ParquetWriter:
         elif not self._aborted:
             self.close()
 
-    def _start(self, row_group_bytes: int) -> RowGroupWriter:
-        try:
-            with translated_errors(self._path):
-                return RowGroupWriter(self._partial.open_sink(), self._schema, row_group_bytes)
-        except BaseException:
-            self._partial.discard()
-            raise
-
-    def _make_buffer(self, batch_size: int, row_group_bytes: int) -> RowBuffer:
-        """Size the buffer so that what it holds never makes a row group far too large."""
-        fixed = 4 * self._dim + 52  # bytes of a row in Arrow, its text aside
-        rows = max(1, row_group_bytes // fixed)
-        return RowBuffer(min(batch_size, rows), self._dim, min(MAX_TEXT_BYTES, row_group_bytes))
-
     def _convert_buffer(self) -> None:
         if len(self._buffer):
             first_row = self._rows_accepted - len(self._buffer)
             batch = columns_to_arrow(self._buffer.take(), self._schema, first_row=first_row)
             with translated_errors(self._path):
                 self._groups.append(batch)
+
+    def _end_segment(self, state: dict[str, Any]) -> None:
+        self._convert_buffer()
+        start = self._partial.end
+        with translated_errors(self._path):
+            footer = self._groups.end_segment()
+        if footer is not None:
+            end = self._groups.bytes_written
+            check_footer(footer, start, end, self._rows_accepted - self._partial.rows)
+            self._partial.commit(self._rows_accepted, end, state)
 
     def _report(self) -> None:
         if self._on_progress is not None:

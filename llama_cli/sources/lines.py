@@ -6,14 +6,13 @@ import contextlib
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import xxhash
-
 from llama_cli.errors import InputError
+from llama_cli.sources.digest import InputDigest
 from llama_cli.sources.formats import LONGEST_MAGIC, refuse_binary
 from llama_cli.sources.utf8 import is_blank, repair
 from llama_cli.types import TextRecord
@@ -22,21 +21,6 @@ MAX_LINE_BYTES = 64 << 20
 
 _CHUNK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(slots=True)
-class LineCounts:
-    """What became of the lines read so far.
-
-    Attributes:
-        lines: all lines.
-        skipped: lines that were empty or only white space.
-        repaired: lines in which bytes that are not UTF-8 became U+FFFD.
-    """
-
-    lines: int = 0
-    skipped: int = 0
-    repaired: int = 0
 
 
 class LineSource:
@@ -59,17 +43,86 @@ class LineSource:
         """
         self.name = name
         self.size = size
-        self.bytes_read = 0
-        self.counts = LineCounts()
+        self.lines = 0
         self._file = file
-        self._digest = xxhash.xxh3_128()
+        self._digest = InputDigest()
         self._head = self._read_head()
         refuse_binary(self._head, name)
+
+    @property
+    def bytes_read(self) -> int:
+        """How far the input was read."""
+        return self._digest.position
 
     @property
     def digest(self) -> str:
         """xxh3_128 of the bytes read so far, lower-case hex."""
         return self._digest.hexdigest()
+
+    def digest_at(self, position: int) -> str:
+        """xxh3_128 of the bytes before the end of a line, the last one passed or a later one."""
+        return self._digest.at(position)
+
+    def passed(self, position: int) -> None:
+        """Take note that no digest of an earlier position will be asked for."""
+        self._digest.forget_before(position)
+
+    def rewind(self) -> None:
+        """Read from the start, as if nothing had been read yet."""
+        self._seek(0)
+        self._digest = InputDigest()
+        self.lines = 0
+        self._head = self._read_head()
+
+    def is_all(self, size: int, digest: str) -> bool:
+        """Whether the input is of that size and has that digest. `rewind` to read it after that."""
+        return self.size == size and self._read_prefix(size, digest)
+
+    def _read_prefix(self, size: int, digest: str) -> bool:
+        """Read the first ``size`` bytes, and nothing more; whether they have that digest."""
+        self._digest = InputDigest()
+        self._seek(0)
+        while (missing := size - self._digest.position) and (chunk := self._read(missing)):
+            self._digest.update(chunk)
+        self._head = b""
+        return not missing and self.digest == digest
+
+    def go_on_after(self, position: int, line: int, digest: str) -> None:
+        """Continue behind a line that was read by an earlier process.
+
+        Args:
+            position: just after that line, in bytes.
+            line: its number.
+            digest: of everything before the position.
+
+        Raises:
+            InputError: the input does not begin like that any more, or cannot be read.
+        """
+        if not self._read_prefix(position, digest):
+            raise InputError(
+                f"{self.name}: its first {position} bytes are not what the unfinished run has read",
+                hint="restore them, or discard that run with --restart",
+            )
+        self.lines = line
+        self.passed(position)
+        self._end_last_line()
+        self._head = self._read()
+
+    def _end_last_line(self) -> None:
+        """Step over the end of a line that had none when it was the last of the input."""
+        self._seek(self.bytes_read - 1)
+        seen = self._read(3)
+        last, more = seen[:1], seen[1:]
+        # A carriage return that was the last byte was dropped as part of the line's end.
+        ends = (b"\n",) if last == b"\r" else (b"\n", b"\r\n")
+        if last != b"\n" and more and not more.startswith(ends):
+            raise InputError(
+                f"{self.name}: line {self.lines} is longer than when the unfinished run read it",
+                hint="restore it, or discard that run with --restart",
+            )
+        if last != b"\n":
+            self._digest.update(more[: more.find(b"\n") + 1])
+        self._seek(self.bytes_read)
 
     def __iter__(self) -> Iterator[TextRecord]:
         """The texts, blank lines left out.
@@ -77,21 +130,18 @@ class LineSource:
         Raises:
             InputError: a line is over 64 MiB, or reading fails.
         """
-        for number, (line, end) in enumerate(self._lines(), start=1):
-            self.counts.lines = number
+        for number, (line, end) in enumerate(self._lines(), start=self.lines + 1):
+            self.lines = number
             text, repaired = repair(line.removesuffix(b"\r"))
-            if is_blank(text):
-                self.counts.skipped += 1
-                continue
-            self.counts.repaired += repaired
-            yield TextRecord(text, number, end)
+            if not is_blank(text):
+                yield TextRecord(text, number, end, repaired)
             del line, text  # a huge line is let go before the next one is read
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
         """Raw lines without their ends, each with the position after it."""
         # BytesIO hands out its bytes without a copy, so a huge line is in memory once.
         pending = io.BytesIO()
-        number, end = 1, 0
+        number, end = self.lines + 1, self.bytes_read
         for chunk in self._chunks():
             first, *rest = chunk.split(b"\n")
             pending.write(first)
@@ -114,7 +164,6 @@ class LineSource:
     def _chunks(self) -> Iterator[bytes]:
         chunk = self._head
         while chunk:
-            self.bytes_read += len(chunk)
             self._digest.update(chunk)
             yield chunk
             chunk = self._read()
@@ -126,9 +175,15 @@ class LineSource:
             head += chunk
         return head
 
-    def _read(self) -> bytes:
+    def _read(self, most: int = sys.maxsize) -> bytes:
         try:
-            return self._file.read(_CHUNK)
+            return self._file.read(min(most, _CHUNK))
+        except OSError as error:
+            raise InputError(f"{self.name}: cannot read: {error.strerror}") from error
+
+    def _seek(self, position: int) -> None:
+        try:
+            self._file.seek(position)
         except OSError as error:
             raise InputError(f"{self.name}: cannot read: {error.strerror}") from error
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from llama_cli.engine.devices import Placement
-from llama_cli.engine.embedder import EmbedderOptions, LlamaEmbedder
+from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
+from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.tuning import Plan
 from llama_cli.models.default import DEFAULT_MODEL
 from llama_cli.types import TextRecord

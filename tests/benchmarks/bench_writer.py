@@ -36,6 +36,10 @@ def use_one_core() -> None:
     pa.set_io_thread_count(1)
 
 
+def random_words() -> list[str]:
+    return ["".join(random.choices("etaoinshrdlu", k=random.randint(2, 9))) for _ in range(5000)]
+
+
 def make_columns(rng: np.random.Generator, words: list[str]) -> EmbeddingBatch:
     texts = [" ".join(random.choices(words, k=16))[:120].encode() for _ in range(ROWS_A_CALL)]
     matrix = rng.standard_normal((ROWS_A_CALL, DIMENSION)).astype(np.float32)
@@ -83,7 +87,7 @@ def main() -> None:
     use_one_core()
     random.seed(1)
     rng = np.random.default_rng(1)
-    words = ["".join(random.choices("etaoinshrdlu", k=random.randint(2, 9))) for _ in range(5000)]
+    words = random_words()
     columns = [make_columns(rng, words) for _ in range(PREPARED_CALLS)]
     results = [as_results(batch) for batch in columns]
     numbers = range(rows // ROWS_A_CALL)

@@ -41,9 +41,8 @@ def without_start(seconds: Run) -> Run:
 
 
 def whole_command(_folder: Path) -> Run:
-    """Reading, embedding, hashing and writing; the time of a run with one line is taken off."""
-    from llama_cli.engine.devices import Placement
-    from llama_cli.engine.embedder import EmbedderOptions
+    """Reading, embedding, hashing, writing, committing; less the time of a run with one line."""
+    from llama_cli.engine.options import EmbedderOptions
     from llama_cli.job import EmbedJob
     from llama_cli.models.resolve import resolve_model
     from llama_cli.pipeline import run
@@ -54,7 +53,8 @@ def whole_command(_folder: Path) -> Run:
                 input=path,
                 output=Path(scratch) / "out.parquet",
                 model=resolve_model(None, None),
-                placement=Placement((), 0),
+                device="cpu",
+                gpu_layers=None,
                 embedder=EmbedderOptions(threads=CORES, dedup=bool(dedup)),
             )
             started = time.perf_counter()
@@ -67,8 +67,9 @@ def whole_command(_folder: Path) -> Run:
 def engine_alone(_folder: Path) -> Run:
     """Tokenizing and embedding only, with the model loaded before."""
     from llama_cli.engine.devices import Placement
-    from llama_cli.engine.embedder import EmbedderOptions, LlamaEmbedder
+    from llama_cli.engine.embedder import LlamaEmbedder
     from llama_cli.engine.model import Model
+    from llama_cli.engine.options import EmbedderOptions
     from llama_cli.types import TextRecord
 
     model = Model(DEFAULT_MODEL, Placement((), 0))

@@ -81,7 +81,7 @@ def test_json_on_stdout_and_quiet_on_stderr(cli: Command, notes: Path) -> None:
     assert set(summary) == {
         *("rows", "skipped", "cut", "repaired", "repeated", "without_vector", "tokens", "seconds"),
         *("output", "output_bytes", "dimension", "max_length", "model"),
-        *("texts_per_second", "tokens_per_second"),
+        *("texts_per_second", "tokens_per_second", "resumed_rows", "resumed_tokens"),
     }
 
 
@@ -273,15 +273,17 @@ class TestInstalledCommand:
         assert done.stdout == b""
         assert pq.read_metadata(source.with_suffix(".parquet")).num_rows == 10
 
-    def test_ctrl_c_while_the_model_loads_is_not_lost(self, notes: Path) -> None:
-        """At any moment of a short run: it was interrupted and left nothing, or it was done."""
-        for delay in np.linspace(0, 0.4, 12):
+    def test_ctrl_c_while_the_model_loads_is_not_lost(
+        self, installed_cli: Command, notes: Path
+    ) -> None:
+        """At any moment of a short run: it was interrupted and can go on, or it was done."""
+        for delay in np.linspace(0, 0.7, 15):
             output = notes.parent / "out.parquet"
             process = subprocess.Popen(
                 [*MODULE, "embed", notes, "-o", output], stderr=subprocess.PIPE, text=True
             )
             maps = Path(f"/proc/{process.pid}/maps")
-            while "libllama" not in maps.read_text("utf-8"):
+            while "libarrow" not in maps.read_text("utf-8"):
                 assert process.poll() is None
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
@@ -289,11 +291,13 @@ class TestInstalledCommand:
             assert "Traceback" not in err
             if output.exists():  # Ctrl-C in the very last moment may still be told
                 assert process.returncode in {0, 130}
-                assert "no output" not in err
+                assert "nothing was written" not in err
             else:
                 assert process.returncode == 130
-            output.unlink(missing_ok=True)
-            assert not list(notes.parent.glob("*.partial"))
+                assert ("go on with" in err) == output.with_name("out.parquet.partial").exists()
+            assert installed_cli("embed", notes, "-o", output, "--overwrite").code == 0
+            output.unlink()
+            assert list(notes.parent.iterdir()) == [notes]
 
     def test_names_that_are_not_utf8(self, installed_cli: Command, tmp_path: Path) -> None:
         source = tmp_path / "caf\udce9.txt"
@@ -358,9 +362,11 @@ class TestInstalledCommand:
             process.send_signal(2)
             _, err = process.communicate(timeout=20)
         assert process.returncode == 130
-        assert err.splitlines() == ["llama-cli: error: interrupted; no output was written"]
+        assert err.splitlines()[-1] == (
+            "llama-cli: error: interrupted; this input cannot be resumed, so nothing was written"
+        )
         assert output.read_bytes() == b"older"
-        assert not list(tmp_path.glob("*.partial"))
+        assert list(tmp_path.glob("out.parquet*")) == [output]
 
     def test_help_does_not_wait_for_heavy_imports(self) -> None:
         code = (

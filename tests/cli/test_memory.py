@@ -1,12 +1,16 @@
-"""Peak memory of the real command, read from the process itself (Linux).
+"""Peak memory of the real command: of its process and the one with the model together (Linux).
 
-`ru_maxrss` will not do: a child process starts with its parent's peak.
+Pages that both share count once: the proportional set sizes are read while they run.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +21,41 @@ from tests.tiny_models import write_bert
 
 MB = 1_000_000
 
-REPORT = """
-import re, sys
-from pathlib import Path
-from llama_cli.cli.app import main
-code = main(["embed", *sys.argv[1:], "--quiet", "--overwrite"])
-kilobytes = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-assert "pandas" not in sys.modules, "pyarrow has pulled in pandas: 50 MB and half a second"
-print(1024 * kilobytes)
-sys.exit(code)
-"""
-
 
 def peak(*words: object) -> int:
-    command = [sys.executable, "-c", REPORT, *map(str, words)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command = [sys.executable, "-m", "llama_cli", "embed", *map(str, words), "-q", "--overwrite"]
+    with subprocess.Popen(command) as process:
+        sizes = [0]
+        while process.poll() is None:
+            sizes.append(sum(map(proportional_size, family(process.pid))))
+            time.sleep(0.002)
+    assert process.returncode == 0
+    assert len(sizes) > 20
+    return max(sizes)
+
+
+def family(pid: int) -> Iterator[int]:
+    yield pid
+    with suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+        yield from map(int, children.split())
+
+
+def proportional_size(pid: int) -> int:
+    with suppress(OSError):  # it has just ended
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+        return 1024 * int(re.search(r"Pss:\s+(\d+)", rollup)[1])  # type: ignore[index]
+    return 0
+
+
+def test_pandas_stays_out(notes: Path) -> None:
+    """pyarrow takes it in where it is installed, if asked the wrong way: 50 MB, half a second."""
+    code = (
+        "import sys; from llama_cli.cli.app import main\n"
+        "assert not main(['embed', sys.argv[1], '-q', '--overwrite'])\n"
+        "assert 'pyarrow' in sys.modules and 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, notes], check=True)
 
 
 def numbered_lines(path: Path, count: int) -> Path:
@@ -60,7 +84,7 @@ def test_batch_size_costs_its_rows_and_at_most_a_row_group(
     source = numbered_lines(tmp_path / "in.txt", 100_000)
     small = peak(source, "-m", smallest_model, "--batch-size", 32)
     large = peak(source, "-m", smallest_model, "--batch-size", 1_000_000)
-    assert 5 * MB < large - small < 64 * MB
+    assert large - small < 64 * MB
 
 
 @pytest.mark.parametrize("words", ["distinct", "equal"])

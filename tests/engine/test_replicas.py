@@ -9,8 +9,9 @@ import pytest
 
 from llama_cli.engine import replicas
 from llama_cli.engine.devices import ALL_LAYERS, Device, Placement
-from llama_cli.engine.embedder import EmbedderOptions, LlamaEmbedder
+from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
+from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.replicas import open_replicas, placements_alone
 from llama_cli.errors import ModelError
 from tests.conftest import CPU, embed_all, open_embedder

@@ -145,10 +145,11 @@ def test_another_process_is_writing_the_same_output(out: Path) -> None:
             write(out)
         process.communicate("\n", timeout=10)
         assert process.returncode == 0
-    assert str(caught.value) == f"another run is writing {out}"
+    assert str(caught.value) == (
+        f"another run (process {process.pid}) is writing {out}: it holds the lock {out}.journal"
+    )
     assert caught.value.path == out
     assert caught.value.hint == "wait for it to end, or choose another output"
-    assert isinstance(caught.value.__cause__, BlockingIOError)
     assert read(out).num_rows == 100
     assert names(out.parent) == ["out.parquet"]
 
@@ -243,9 +244,10 @@ def test_missing_folders_are_made(out: Path) -> None:
 )
 def test_the_mode_follows_the_umask(out: Path, umask: int, mode: int) -> None:
     out.touch(0o640)
-    leftover = out.with_name("out.parquet.partial")
-    leftover.write_bytes(b"PAR1 left by a dead run")
-    leftover.chmod(0o604)
+    with other_writer(out) as process:
+        process.kill()
+    for leftover in (".partial", ".journal"):
+        out.with_name(out.name + leftover).chmod(0o604)
     old = os.umask(umask)
     try:
         write(out)
@@ -327,18 +329,19 @@ def test_a_device_is_refused(path: str, capfd: pytest.CaptureFixture[str]) -> No
     assert done.stdout == f"{path} is not a regular file\n"
 
 
+@pytest.mark.parametrize("name", ["out.parquet.partial", "out.parquet.journal"])
 @pytest.mark.parametrize("kind", ["pipe", "socket", "link", "folder"])
-def test_something_odd_in_the_place_of_the_partial_file(out: Path, kind: str) -> None:
+def test_something_odd_in_the_place_of_the_partial_file(out: Path, kind: str, name: str) -> None:
     write(out)
     before = out.read_bytes()
-    partial = out.with_name("out.parquet.partial")
-    make_odd(partial, kind)
+    odd = out.with_name(name)
+    make_odd(odd, kind)
     with pytest.raises(OutputRefusedError) as caught:
         write(out)
-    assert str(caught.value) == f"{partial} is in the way and is not a regular file"
-    assert caught.value.hint == "remove it"
+    assert str(caught.value) == f"{odd} is in the way and is not a regular file"
+    assert caught.value.hint == "move it elsewhere"
     assert out.read_bytes() == before
-    assert names(out.parent) == ["out.parquet", "out.parquet.partial"]
+    assert names(out.parent) == ["out.parquet", name]
 
 
 def test_an_existing_file_may_be_protected(out: Path) -> None:

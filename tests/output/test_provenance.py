@@ -38,6 +38,7 @@ PROVENANCE = Provenance(
     tokens=4321,
     started_at=datetime(2025, 1, 2, 3, 4, 5, 678, UTC),
     finished_at=datetime(2025, 1, 2, 4, 4, 5, 0, UTC),
+    run_id="ef" * 16,
 )
 
 
@@ -78,7 +79,14 @@ def test_the_json() -> None:
         "tokens": 4321,
         "started_at": "2025-01-02T03:04:05.000678+00:00",
         "finished_at": "2025-01-02T04:04:05+00:00",
+        "run_id": "ef" * 16,
     }
+
+
+def test_files_without_a_run_id_can_be_read() -> None:
+    values = json.loads(PROVENANCE.to_json())
+    del values["run_id"]
+    assert not Provenance.from_json(json.dumps(values)).run_id
 
 
 def test_times_are_stored_as_utc() -> None:

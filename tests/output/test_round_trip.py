@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import llama_cli.output.writer
+import llama_cli.output.buffer
 from llama_cli.output import ParquetWriter
 from llama_cli.types import EmbeddingResult
 from tests.output.samples import as_columns, read, rows_of
@@ -50,8 +50,8 @@ def test_round_trip(
 ) -> None:
     results = [result for part in parts for result in part]
     options = {"batch_size": batch_size, "row_group_bytes": row_group_bytes}
-    original = llama_cli.output.writer.MAX_TEXT_BYTES
-    llama_cli.output.writer.MAX_TEXT_BYTES = text_bytes
+    original = llama_cli.output.buffer.MAX_TEXT_BYTES
+    llama_cli.output.buffer.MAX_TEXT_BYTES = text_bytes
     try:
         with tempfile.TemporaryDirectory() as folder:
             rows, columns, whole = (Path(folder, name) for name in ("rows", "columns", "whole"))
@@ -62,7 +62,7 @@ def test_round_trip(
             assert rows.read_bytes() == columns.read_bytes()
             assert read(whole).to_pylist() == rows_of(results)
     finally:
-        llama_cli.output.writer.MAX_TEXT_BYTES = original
+        llama_cli.output.buffer.MAX_TEXT_BYTES = original
 
 
 @settings(max_examples=50, deadline=None)

@@ -94,7 +94,7 @@ def test_a_large_batch_size_does_not_make_a_row_group_too_large(out: Path) -> No
 
 
 def test_long_texts_end_a_buffer_early(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llama_cli.output.writer, "MAX_TEXT_BYTES", 1000)
+    monkeypatch.setattr(llama_cli.output.buffer, "MAX_TEXT_BYTES", 1000)
     texts = ["x" * size for size in (400, 600, 1, 999, 1000, 1001, 5000, 0, 10, 990, 1)]
     results = [dataclasses.replace(r, text=t) for r, t in zip(make_results(11), texts, strict=True)]
     with ParquetWriter(out, 8, row_group_bytes=1500) as writer:
@@ -138,7 +138,7 @@ def test_progress_is_told_at_every_call(out: Path) -> None:
 def test_bytes_written_is_the_size_of_the_partial_file(out: Path) -> None:
     partial = out.with_name("out.parquet.partial")
     with ParquetWriter(out, 8) as writer:
-        assert writer.bytes_written == partial.stat().st_size == 4
+        assert writer.bytes_written == partial.stat().st_size == 0
         writer.write_batch(make_results(100))
         writer.flush()
         assert writer.bytes_written == partial.stat().st_size > 1000

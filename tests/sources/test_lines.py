@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.sources import lines
-from llama_cli.sources.lines import LineCounts, open_lines
+from llama_cli.sources.lines import open_lines
 from llama_cli.types import TextRecord
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[[bytes], tuple[list[TextRecord], LineCounts]]:
-    def read_bytes(content: bytes) -> tuple[list[TextRecord], LineCounts]:
+def read(tmp_path: Path) -> Callable[[bytes], tuple[list[TextRecord], int]]:
+    def read_bytes(content: bytes) -> tuple[list[TextRecord], int]:
         path = tmp_path / "input.txt"
         path.write_bytes(content)
         with open_lines(path) as source:
-            return list(source), source.counts
+            return list(source), source.lines
 
     return read_bytes
 
 
-Read = Callable[[bytes], tuple[list[TextRecord], LineCounts]]
+Read = Callable[[bytes], tuple[list[TextRecord], int]]
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ Read = Callable[[bytes], tuple[list[TextRecord], LineCounts]]
     ],
 )
 def test_lines_are_kept_exactly(read: Read, content: bytes, texts: list[bytes]) -> None:
-    records, counts = read(content)
+    records, _ = read(content)
     assert [record.text for record in records] == texts
-    assert counts.repaired == 0
+    assert not any(record.repaired for record in records)
 
 
 def test_blank_lines_are_skipped_and_counted(read: Read) -> None:
-    records, counts = read("one\n\n \t\r\n\u3000\u00a0\ntwo\n\n".encode())
+    records, lines = read("one\n\n \t\r\n\u3000\u00a0\ntwo\n\n".encode())
     assert [(record.line, record.text) for record in records] == [(1, b"one"), (5, b"two")]
-    assert (counts.lines, counts.skipped) == (6, 4)
+    assert lines == 6
 
 
 def test_bytes_that_are_not_utf8_become_replacement_characters(read: Read) -> None:
-    records, counts = read(b"good\nb\xffd \xe2\x82 end\n\xed\xa0\x80\n")
+    records, _ = read(b"good\nb\xffd \xe2\x82 end\n\xed\xa0\x80\n")
     assert [r.text.decode() for r in records] == ["good", "b\ufffdd \ufffd end", "\ufffd" * 3]
-    assert counts.repaired == 2
+    assert [record.repaired for record in records] == [False, True, True]
 
 
 @given(content=st.binary(max_size=300).filter(lambda b: not _starts_like_a_format(b)))
@@ -73,7 +73,7 @@ def test_any_bytes_give_valid_texts_and_a_full_account(content: bytes) -> None:
         expected = [b""] if content else []
     kept = [t for line in expected if (t := _without_cr(line)) and not t.isspace()]
     assert [record.text.decode() for record in records] == kept
-    assert source.counts.lines == source.counts.skipped + len(records) == len(expected)
+    assert source.lines == len(expected)
     assert source.digest == xxhash.xxh3_128(content).hexdigest()
 
 
@@ -111,9 +111,9 @@ def test_a_line_of_exactly_the_limit_is_read_and_one_more_is_refused(read: Read)
 
 def test_a_long_line_is_repaired_part_by_part(read: Read) -> None:
     broken = ("é" * 700_000).encode() + b"\xff" + "😀".encode() * 500_000
-    records, counts = read(broken)
+    records, _ = read(broken)
     assert records[0].text == broken.decode("utf-8", "replace").encode()
-    assert counts.repaired == 1
+    assert records[0].repaired
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""What ``llama-cli status`` does once its options are parsed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from llama_cli.cli.numbers import count, format_bytes
+from llama_cli.cli.printable import printable
+from llama_cli.errors import InputError, ParquetError
+from llama_cli.output.metadata import read_provenance
+from llama_cli.output.unfinished import UnfinishedRun, read_unfinished
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def run_status(output: Path, *, as_json: bool) -> int:
+    """Print what is known of the run that writes, or wrote, an output; returns the exit code.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    run = read_unfinished(output)
+    facts = _facts(run) if run else _finished_facts(output)
+    if facts is None:
+        raise InputError(f"{output}: no run has written this, finished or not")
+    if as_json:
+        print(json.dumps({"output": str(output)} | facts))
+    else:
+        print("\n".join(map(printable, _describe(output, facts))))
+    return 0
+
+
+def _finished_facts(output: Path) -> dict[str, Any] | None:
+    try:
+        made = read_provenance(output)
+    except ParquetError:
+        return None
+    if made is None:
+        return None
+    return {"state": "finished", "rows": made.rows, "at": made.finished_at.isoformat()}
+
+
+def _facts(run: UnfinishedRun) -> dict[str, Any]:
+    """What the journal says, under the names that ``--json`` prints."""
+    about, last = run.header.about, run.last
+    facts: dict[str, Any] = {
+        "state": "running" if run.running else "unfinished",
+        "process": run.session.pid if run.session and run.running else None,
+        "rows": last.rows if last else 0,
+        "bytes": last.end if last else 0,
+        "at": last.at.isoformat() if last else None,
+        "input": about.get("input"),
+        "share": None,
+        "resumable": run.header.identity is not None,
+        "folder": about.get("folder"),
+        "command": about.get("command"),
+    }
+    if last and "input" in last.state and Path(about["input"]).is_file():
+        size = Path(about["input"]).stat().st_size
+        facts["share"] = round(min(1.0, last.state["input"]["position"] / size), 4) if size else 1.0
+    return facts
+
+
+def _describe(output: Path, facts: dict[str, Any]) -> list[str]:
+    rows = count(facts["rows"], "row")
+    if facts["state"] == "finished":
+        return [f"{output}: finished, {rows}, {_when(facts['at'])}"]
+    state = f"running (process {facts['process']})" if facts["process"] else facts["state"]
+    share = "" if facts["share"] is None else f", {100 * facts['share']:.0f}% of {facts['input']}"
+    lines = [f"{output}: {state}, {rows} safe ({format_bytes(facts['bytes'])}){share}"]
+    if facts["at"]:
+        lines.append(f"last commit {_when(facts['at'])}")
+    if not facts["resumable"]:
+        lines.append("its input cannot be resumed")
+    elif facts["state"] == "unfinished" and facts["command"]:
+        folder = facts["folder"]
+        start = "" if Path(folder) == Path.cwd() else f"cd {shlex.quote(folder)} && "
+        lines.append(f"go on with: {start}{shlex.join(facts['command'])}")
+    return lines
+
+
+def _when(at: str) -> str:
+    """A time, and how long ago it was."""
+    then = datetime.fromisoformat(at)
+    seconds = max(0, round((datetime.now(UTC) - then).total_seconds()))
+    if seconds < _MINUTE:
+        ago = count(seconds, "second")
+    elif seconds < _HOUR:
+        ago = count(seconds // _MINUTE, "minute")
+    elif seconds < _DAY:
+        ago = count(seconds // _HOUR, "hour")
+    else:
+        ago = count(seconds // _DAY, "day")
+    return f"{then:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"

@@ -1,0 +1,50 @@
+"""What an engine is told, by the process that wants the vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llama_cli.engine.facts import PoolingChoice
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderOptions:
+    """How texts become vectors.
+
+    Attributes:
+        pooling: ``auto`` for what the model file says, else ``mean``, ``cls`` or ``last``.
+        normalize: whether vectors are scaled to length 1.
+        max_length: most tokens of a text, special tokens included; None for the model's own.
+        cut_long: cut longer texts; else they raise `TextTooLongError`.
+        threads: CPU threads in all.
+        dedup: compute a text that came not long ago only once.
+    """
+
+    pooling: PoolingChoice = "auto"
+    normalize: bool = True
+    max_length: int | None = None
+    cut_long: bool = True
+    threads: int = 1
+    dedup: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """The model, where it goes, and how its vectors are made.
+
+    Attributes:
+        model: the GGUF file.
+        sha256: of that file, lower-case hex.
+        device: ``auto``, ``cpu``, ``gpu``, or the name of one GPU as llama.cpp gives it.
+        gpu_layers: layers on the GPU, -1 for all; None for all where there is one.
+        embedder: how texts become vectors.
+        float_copies: folder for F32 copies of weights, or None for not to make any.
+    """
+
+    model: Path
+    sha256: str
+    device: str
+    gpu_layers: int | None
+    embedder: EmbedderOptions
+    float_copies: Path | None = None

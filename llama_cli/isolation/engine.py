@@ -1,0 +1,239 @@
+"""The engine as its users see it: texts in, vectors out, whatever happens to the other process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import xxhash
+
+from llama_cli.engine.facts import ModelFacts, OpenedModel, Pooling
+from llama_cli.engine.options import EngineOptions
+from llama_cli.errors import EngineError, LlamaCliError, ModelError
+from llama_cli.isolation.channel import Message
+from llama_cli.isolation.child import Child, ChildDiedError
+from llama_cli.isolation.feeder import Feeder
+from llama_cli.types import TextRecord, VectorBatch
+
+log = logging.getLogger(__name__)
+
+# Texts that crash one after another before the model itself is given up.
+_MOST_CRASHES = 10
+
+
+class EngineStoppedError(LlamaCliError):
+    """`IsolatedEngine.stop` was called."""
+
+
+class IsolatedEngine:
+    """Embeds texts in a child process. It is a context manager.
+
+    Where the child dies, it is started again with the texts it had not answered. Where it dies
+    again before it has answered those, they are given to it one at a time, and a text that kills
+    it even so gets no vector.
+    """
+
+    def __init__(self) -> None:
+        """Start the child process, so that it loads its libraries meanwhile."""
+        self._debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
+        self._stopping = threading.Event()
+        self._said: set[str] = set()
+        self._child = Child(debug=self._debug, said=self._said)
+        self._crashes = 0  # since the last vector
+        self._answered = 0
+        self._trouble_until = 0
+        self._killers: set[bytes] = set()  # digests of texts
+        self._spoilt = False  # the child is in the middle of a run that was given up
+
+    def open(self, options: EngineOptions) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: it cannot be used.
+            UsageError: an option does not suit the model or the machine.
+            EngineStoppedError: `stop` was called.
+        """
+        self._options = options
+        self._opened = self._open_child()
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What the model file says of itself."""
+        return self._opened.facts
+
+    @property
+    def pooling(self) -> Pooling:
+        """How a text's token vectors become one."""
+        return self._opened.pooling
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens of a text, special tokens included."""
+        return self._opened.max_length
+
+    @property
+    def dimension(self) -> int:
+        """Width of each vector."""
+        return self.facts.dimension
+
+    @property
+    def llama_cpp_version(self) -> str:
+        """Version of the llama.cpp binding."""
+        return self._opened.llama_cpp_version
+
+    def embed(self, records: Iterable[TextRecord]) -> Iterator[VectorBatch]:
+        """Vectors of the texts, in order, a decode's worth at a time.
+
+        The records are read in another thread, no further ahead than the child has use for.
+
+        Raises:
+            TextTooLongError: a text is too long and cutting is not allowed.
+            EngineError: llama.cpp failed, or crashed on one text after another.
+            EngineStoppedError: `stop` was called.
+            Exception: what reading the records raised, after the vectors of those before.
+        """
+        if self._spoilt:
+            self._restart()
+        self._spoilt = True
+        feeder = Feeder(records)
+        try:
+            feeder.feed(self._child)
+            while True:
+                try:
+                    message = self._child.receive()
+                except ChildDiedError as error:
+                    yield from self._recover(feeder, error)
+                    continue
+                if message.kind == "done":
+                    self._spoilt = False
+                    break
+                yield self._batch(feeder, message)
+        finally:
+            if self._spoilt:
+                self._child.kill()  # it has texts, and may have an answer, that nobody wants
+            feeder.close()
+        feeder.raise_failure()
+
+    def stop(self) -> None:
+        """Let `embed` and `open` raise `EngineStoppedError`, soon; from any thread."""
+        self._stopping.set()
+        self._child.kill()
+
+    def close(self) -> None:
+        """End the child process."""
+        self._child.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_child(self) -> OpenedModel:
+        try:
+            opened = self._child.open(self._options)
+        except LlamaCliError:
+            self._check_stopping()
+            raise
+        self._check_stopping()
+        return opened
+
+    def _restart(self) -> None:
+        while True:
+            self._child.close()
+            self._child = Child(debug=self._debug, said=self._said)
+            self._check_stopping()  # `stop` may have killed the old one just now
+            try:
+                self._open_child()
+            except ModelError as error:
+                if not isinstance(error.__cause__, ChildDiedError):
+                    raise
+                self._note_crash(error.__cause__)  # it could be opened before
+            else:
+                return
+
+    def _check_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise EngineStoppedError("stopped")
+
+    def _recover(self, feeder: Feeder, death: ChildDiedError) -> Iterator[VectorBatch]:
+        """Start the child again; where that has not helped before, find the text that kills it."""
+        self._note_crash(death)
+        suspects = feeder.pause()
+        again = self._answered < self._trouble_until
+        self._trouble_until = self._answered + len(suspects)
+        what = f"the next {len(suspects)} texts go to it one at a time" if again else "goes on"
+        log.warning("llama.cpp crashed (%s); it was started again and %s", death, what)
+        self._restart()
+        if again:
+            for record in suspects:
+                yield self._embed_alone(feeder, record)
+        feeder.feed(self._child)
+
+    def _embed_alone(self, feeder: Feeder, record: TextRecord) -> VectorBatch:
+        digest = xxhash.xxh3_128_digest(record.text)
+        if digest in self._killers:
+            return self._without_vector(feeder, record, "as on one before that is the same")
+        try:
+            with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
+                self._child.send_texts([record])
+                self._child.send_end()
+            message = self._child.receive()
+        except ChildDiedError as death:
+            self._note_crash(death)
+            self._restart()
+            self._killers.add(digest)
+            return self._without_vector(feeder, record, str(death))
+        batch = self._batch(feeder, message)
+        try:
+            self._child.receive()  # done
+        except ChildDiedError as death:
+            self._note_crash(death)
+            self._restart()
+        return batch
+
+    def _note_crash(self, death: ChildDiedError) -> None:
+        self._check_stopping()
+        self._crashes += 1
+        if self._crashes > _MOST_CRASHES:
+            raise EngineError(f"llama.cpp crashed {self._crashes} times in a row ({death})")
+
+    def _without_vector(self, feeder: Feeder, record: TextRecord, why: str) -> VectorBatch:
+        log.warning(
+            "line %d: llama.cpp crashes on this text (%s); its vector is null", record.line, why
+        )
+        self._answered += 1
+        return VectorBatch(
+            records=feeder.take_answered(1),
+            embeddings=np.zeros((1, self.dimension), np.float32),
+            valid=np.zeros(1, np.bool_),
+            sequence_lengths=np.zeros(1, np.uint32),
+            processing_times_ms=np.zeros(1, np.uint64),
+            cut=0,
+            repeated=np.zeros(1, np.bool_),
+        )
+
+    def _batch(self, feeder: Feeder, message: Message) -> VectorBatch:
+        """The message with the texts that it answers."""
+        count, cut, (lengths, times, valid, repeated) = message.content
+        self._answered += count
+        self._crashes = 0
+        return VectorBatch(
+            records=feeder.take_answered(count),
+            embeddings=np.frombuffer(message.parts[0], np.float32).reshape(count, -1),
+            valid=valid,
+            sequence_lengths=lengths,
+            processing_times_ms=times,
+            cut=cut,
+            repeated=repeated,
+        )

@@ -1,0 +1,57 @@
+"""A file that one process at a time has, until it lets go or ends."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_ATTEMPTS = 100
+
+
+class HeldElsewhereError(Exception):
+    """Another process has the lock."""
+
+
+class NotRegularFileError(Exception):
+    """Something else than a file has the name."""
+
+
+def open_locked(path: Path) -> io.FileIO:
+    """Open a file, make it where it is missing, and lock it.
+
+    The lock ends with the process, however that ends.
+
+    Raises:
+        HeldElsewhereError: another open file has the lock.
+        NotRegularFileError: the name is a folder's, a link's or a device's.
+        OSError: the system refused.
+    """
+    for _ in range(_ATTEMPTS):
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise NotRegularFileError(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_APPEND
+        file = io.FileIO(os.open(path, flags, 0o666), "r+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise HeldElsewhereError(path) from error
+        except BaseException:
+            file.close()
+            raise
+        if has_name(file, path):
+            return file
+        file.close()  # its holder removed it before we got the lock
+    raise HeldElsewhereError(path)
+
+
+def has_name(file: io.FileIO, path: Path) -> bool:
+    """Whether this open file is still the one under the name."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    return False

@@ -1,0 +1,102 @@
+"""Complete Parquet files end to end in one file, and the one footer that makes them a single one.
+
+Positions in a Parquet footer count from the start of the file. Each segment is written with its
+positions already counted from the start of the whole, so at the end its row groups go into the
+last footer as they are, and no data is read or written again. The footers in between stay where
+they are; readers never look there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llama_cli.errors import ParquetFormatError
+from llama_cli.output.schema import parquet_options
+
+MAGIC = b"PAR1"
+# Length of the footer in four bytes, then the magic.
+_TAIL_BYTES = 8
+
+
+def open_segment(path: Path) -> pa.OSFile:
+    """Open the file so that Arrow adds a segment at its end.
+
+    Arrow refuses to start a Parquet file at any position but 0, and takes positions from the
+    descriptor. It is moved to 0 here; since the file is open for appending, the first write puts it
+    at the end, and from then on it tells the true positions. `check_footer` makes sure of it.
+    """
+    sink = pa.OSFile(os.fsencode(path), "ab")
+    os.lseek(sink.fileno(), 0, os.SEEK_SET)
+    return sink
+
+
+def check_footer(footer: pq.FileMetaData, start: int, end: int, rows: int) -> None:
+    """Make sure that a segment's footer describes the bytes from ``start`` to ``end``.
+
+    Raises:
+        ParquetFormatError: it does not: readers would find other rows there, without any error.
+    """
+    chunks = [
+        footer.row_group(group).column(column)
+        for group in range(footer.num_row_groups)
+        for column in range(footer.num_columns)
+    ]
+    inside = all(
+        start + len(MAGIC) <= chunk.data_page_offset
+        and chunk.data_page_offset + chunk.total_compressed_size <= end
+        for chunk in chunks
+    )
+    first = min((chunk.data_page_offset for chunk in chunks), default=start + len(MAGIC))
+    if not inside or first != start + len(MAGIC) or footer.num_rows != rows:
+        raise ParquetFormatError(
+            f"the part from byte {start} to {end} does not hold the {rows} rows that it should"
+        )
+
+
+def read_footers(file: int, ends: Sequence[tuple[int, int]]) -> Iterator[pq.FileMetaData]:
+    """Footers of the segments in a file, checked.
+
+    Args:
+        file: descriptor of the file, open for reading.
+        ends: rows and bytes from the start of the file to the end of each segment.
+
+    Raises:
+        ParquetFormatError: a footer is not what it should be.
+        OSError: reading failed.
+    """
+    for (rows_before, start), (rows, end) in pairwise([(0, 0), *ends]):
+        tail = os.pread(file, _TAIL_BYTES, end - _TAIL_BYTES)
+        size = int.from_bytes(tail[:4], "little")
+        if tail[4:] != MAGIC or size > end - start:
+            raise ParquetFormatError(f"the part that ends at byte {end} is damaged")
+        footer = os.pread(file, size, end - _TAIL_BYTES - size)
+        metadata = pq.read_metadata(pa.BufferReader(MAGIC + footer + tail))
+        check_footer(metadata, start, end, rows - rows_before)
+        yield metadata
+
+
+def last_footer(
+    schema: pa.Schema, footers: Iterator[pq.FileMetaData], key_values: dict[str, str]
+) -> tuple[bytes, pq.FileMetaData]:
+    """The footer for all segments together.
+
+    Returns:
+        A file of no rows, its leading magic included, that ends in the footer; and the footer.
+    """
+    collected: list[pq.FileMetaData] = []
+    with pq.ParquetWriter(
+        pa.BufferOutputStream(), schema, metadata_collector=collected, **parquet_options(schema)
+    ) as empty:
+        empty.add_key_value_metadata(key_values)
+    (metadata,) = collected
+    for footer in footers:
+        metadata.append_row_groups(footer)
+    sink = pa.BufferOutputStream()
+    metadata.write_metadata_file(sink)
+    return sink.getvalue().to_pybytes(), metadata

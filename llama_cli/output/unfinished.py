@@ -1,0 +1,72 @@
+"""Looking at an unfinished output from outside, without disturbing whoever writes it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from llama_cli.output.journal import Commit, Journal, RunHeader, Session
+from llama_cli.output.target import beside
+from llama_cli.output.translate import translated_errors
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """What the journal beside an output says.
+
+    Attributes:
+        header: what the run is.
+        last: its last commit, or None.
+        session: the last process that worked on it.
+        running: whether a process is at work on it now.
+    """
+
+    header: RunHeader
+    last: Commit | None
+    session: Session | None
+    running: bool
+
+
+def read_unfinished(output: Path) -> UnfinishedRun | None:
+    """The unfinished run beside an output; None where there is none that could go on.
+
+    Raises:
+        ParquetIOError: its journal cannot be read.
+        ParquetFormatError: a later version of this program wrote it.
+    """
+    path = beside(output, ".journal")
+    with translated_errors(path):
+        try:
+            journal = Journal.decode(path.read_bytes())
+        except FileNotFoundError:
+            return None
+    if journal.header is None or not beside(output, ".partial").exists():
+        return None
+    last = journal.commits[-1] if journal.commits else None
+    return UnfinishedRun(journal.header, last, journal.session, _is_held(path, journal.session))
+
+
+def _is_held(path: Path, session: Session | None) -> bool:
+    """Whether the journal is locked. Only tried where the process that had it may live."""
+    if session and session.host == socket.gethostname() and not _lives(session.pid):
+        return False
+    with suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

@@ -1,0 +1,45 @@
+"""Runs that kill themselves at a moment too short to be hit from outside."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+from tests.durability.runs import PATIENCE, Job
+
+_START = """
+import os, signal, sys
+from llama_cli.cli.app import main
+from llama_cli.output.journal_file import JournalFile
+from llama_cli.output.partial import PartialOutput
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+add = JournalFile.add
+def add_and_die(journal, commit):
+    add(journal, commit)
+    if len(journal.entries.commits) == 2:
+        die()
+
+{patch}
+sys.exit(main(sys.argv[1:]))
+"""
+AFTER_TWO_COMMITS = "JournalFile.add = add_and_die"
+BEFORE_THE_FOOTER = "PartialOutput.finish = die"
+BEFORE_THE_CLEAN_UP = "JournalFile.remove = die"
+
+
+def die(job: Job, moment: str, *more: object) -> None:
+    """Run a job that commits at every batch, until the moment."""
+    words = job.words("--commit-interval", "0", *more)
+    done = subprocess.run(
+        [sys.executable, "-c", _START.format(patch=moment), *words],
+        cwd=job.folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr

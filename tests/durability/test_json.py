@@ -1,0 +1,52 @@
+"""What scripts are told of a run that did not end well, and of the one that goes on with it."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.durability.runs import Job, signalled
+
+
+def only_object(out: str) -> dict[str, object]:
+    assert out.count("\n") == 1
+    told: dict[str, object] = json.loads(out)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("number", "times"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 2)]
+)
+def test_an_interruption(unfinished: Job, number: int, times: int) -> None:
+    outcome = signalled(unfinished.start_held("--json"), number, times)
+    told = only_object(outcome.out)
+    assert set(told) == {"error", "exit_code"}
+    assert told["exit_code"] == 128 + number
+    kept = unfinished.commits()[-1]["rows"]
+    assert str(told["error"]).startswith(f"interrupted; {kept:,} rows kept; go on with: ")
+    assert f"llama-cli: error: {told['error']}\n" in outcome.err
+
+
+def test_a_refusal(unfinished: Job) -> None:
+    outcome = unfinished.run("--json", "--pooling", "cls")
+    told = only_object(outcome.out)
+    assert told["exit_code"] == outcome.code == 2
+    assert outcome.err == f"llama-cli: error: {told['error']}\n"
+
+
+def test_the_summary_tells_old_rows_from_new_ones(unfinished: Job) -> None:
+    before = unfinished.commits()[-1]
+    told = json.loads(unfinished.finish("--json", "--quiet").out)
+    assert told["rows"] == 1100
+    assert told["resumed_rows"] == before["rows"]
+    assert told["resumed_tokens"] == before["state"]["tokens"]
+    assert told["tokens"] > told["resumed_tokens"]
+    new = told["rows"] - told["resumed_rows"]
+    assert told["texts_per_second"] == pytest.approx(new / told["seconds"], rel=0.01)
+
+
+def test_the_summary_of_a_run_from_the_start(plain: Job) -> None:
+    told = json.loads(plain.finish("--json").out)
+    assert (told["rows"], told["resumed_rows"], told["resumed_tokens"]) == (1100, 0, 0)

@@ -1,0 +1,62 @@
+"""Killed at any moment, as often as it likes; LLAMA_CLI_TORTURE=1 kills ten times as often."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.durability.checks import assert_same_content
+from tests.durability.corpus import plain_lines
+from tests.durability.deaths import AFTER_TWO_COMMITS, die
+from tests.durability.programs import LOUD
+from tests.durability.runs import Job, going_on, outcome_of
+from tests.durability.torment import Torment
+
+_TORTURE = bool(os.environ.get("LLAMA_CLI_TORTURE"))
+_KILLS = 100 if _TORTURE else 10
+# Texts of one decode at most.
+_DECODE = 256
+
+
+def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(
+    folder: Path, slow_model: Path
+) -> None:
+    options = ("--commit-interval", "0.1", "--line-numbers", "--no-dedup", "--batch-size", "50")
+    torment = Torment(Job(folder, slow_model, options), seed=1)
+    torment.kill(_KILLS)
+    print(torment)
+
+
+@pytest.mark.parametrize("interval", ["0", "0.2"] if _TORTURE else ["0"])
+def test_a_kill_costs_no_more_than_the_rows_since_the_last_commit(
+    folder: Path, slow_model: Path, interval: str
+) -> None:
+    job = Job(folder, slow_model, ("--commit-interval", interval), program=LOUD)
+    torment = Torment(job, seed=2)
+    torment.kill(_KILLS)
+    print(torment)
+    if interval == "0":
+        assert torment.most_lost <= _DECODE
+
+
+def test_the_built_in_model_goes_on_too(folder: Path) -> None:
+    job = Job(folder, None)
+    job.source.write_text(plain_lines(400), "utf-8")
+    job.finish()
+    expected = job.output.rename(folder.parent / "expected.parquet")
+    die(job, AFTER_TWO_COMMITS)
+    assert going_on(job.finish())
+    assert_same_content(job.output, expected)
+
+
+def test_much_text_is_made_safe_before_its_time(folder: Path, tiny_bert: Path) -> None:
+    job = Job(folder, tiny_bert, ("--commit-interval", "86400"))
+    line = "water and time " * 70_000
+    job.source.write_text("".join(f"{number} {line}\n" for number in range(110)), "utf-8")
+    process = job.start()
+    job.wait_for_commits(process)
+    process.kill()
+    outcome_of(process)
+    assert 2**26 <= len(line) * job.commits()[0]["rows"] < 1.5 * 2**26
