@@ -20,7 +20,7 @@ from llama_cli.errors import LlamaCliError, ParquetError, RunInterruptedError, U
 from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
 from llama_cli.job import EmbedJob
 from llama_cli.outcome import RunSummary, make_provenance, summarize
-from llama_cli.output.journal import RunHeader
+from llama_cli.output.journal import Commit, RunHeader
 from llama_cli.output.metadata import FORMAT_VERSION, METADATA_KEY
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.schema import output_schema
@@ -64,17 +64,17 @@ def run(
         digest = job.model.sha256()
         engine.open(_engine_options(job, digest))
         identity = _identity(job, engine, digest)
-        if made := partial.finished_before:
+        if (made := partial.finished_before) and not job.restart:
             if identity == partial.identity and source.is_all(
                 made.input.bytes, made.input.xxh3_128
             ):
-                partial.remove_debris()
                 log.info("an earlier run had finished %s", job.output)
                 before = Tally(rows=made.rows, tokens=made.tokens)
                 return summarize(made, job.output, time.perf_counter() - started, before)
             source.rewind()
+        last = None if job.restart else partial.last_commit(identity)
+        before = _go_on(last, source) if last else Tally()
         header = partial.start(_header(job, identity), restart=job.restart)
-        before = _go_on(partial, source)
         tally = dataclasses.replace(before)
         with ParquetWriter(
             job.output,
@@ -191,11 +191,8 @@ def _header(job: EmbedJob, identity: dict[str, Any] | None) -> RunHeader:
     return RunHeader(uuid.uuid4().hex, datetime.now(UTC), identity, about)
 
 
-def _go_on(partial: PartialOutput, source: LineSource) -> Tally:
+def _go_on(last: Commit, source: LineSource) -> Tally:
     """Bring the input to where the last commit was; the counts up to there."""
-    if not partial.commits:
-        return Tally()
-    last = partial.commits[-1]
     tally = Tally.from_state(last.rows, last.state)
     source.go_on_after(tally.position, tally.line, last.state["input"]["xxh3_128"])
     log.info("going on at row %d, after line %d of %s", tally.rows + 1, tally.line, source.name)

@@ -13,16 +13,17 @@ class StopSwitch:
     def __init__(self) -> None:
         """Nobody has asked yet."""
         self._turned = False
+        self._over = False
         self._action: Callable[[], None] | None = None
         self._lock = threading.Lock()
 
     def turn(self) -> bool:
-        """Ask the run to stop; whether there is one to hear it now."""
+        """Ask the run to stop; whether there is, or was, one to hear it."""
         with self._lock:
             self._turned = True
             if self._action is not None:
                 self._action()
-            return self._action is not None
+            return self._action is not None or self._over
 
     @contextlib.contextmanager
     def calls(self, action: Callable[[], None]) -> Iterator[None]:
@@ -35,4 +36,4 @@ class StopSwitch:
             yield
         finally:
             with self._lock:
-                self._action = None
+                self._action, self._over = None, True

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from llama_cli.cli.numbers import count
 
-_MODULE = "__main__.py"
+_NAME = "llama-cli"
 
 
 def command_to_go_on(words: Sequence[str]) -> list[str]:
     """The command line that goes on with a run begun by these words; no program where none."""
     if not words:
         return []
-    program = sys.argv[0] if sys.argv else ""
-    start = [sys.executable, "-m", "llama_cli"] if Path(program).name == _MODULE else ["llama-cli"]
+    start = [sys.executable, "-m", "llama_cli"] if _runs_as_module() else [_program()]
     return [*start, *(word for word in words if word != "--restart")]
+
+
+def _runs_as_module() -> bool:
+    return Path(sys.argv[0]).name == "__main__.py"
+
+
+def _program() -> str:
+    """The command's name, with its folder where the shell would not find that one by its name."""
+    found = shutil.which(_NAME)
+    own = Path(sys.argv[0])
+    if own.name != _NAME or (found and own.exists() and own.samefile(found)):
+        return _NAME
+    return str(own)
 
 
 def describe_interruption(safe_rows: int, command: Sequence[str], *, resumable: bool) -> str:

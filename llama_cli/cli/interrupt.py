@@ -66,13 +66,19 @@ class SignalWatch:
 
     def _say(self, message: str, code: int) -> None:
         """Past Python's streams: the signal may have come in the middle of a write to one."""
-        with contextlib.suppress(OSError):
-            if self._as_json and sys.stdout is not None:
-                os.write(1, json.dumps({"error": message, "exit_code": code}).encode() + b"\n")
-        with contextlib.suppress(OSError):
-            if sys.stderr is not None:
-                start = _LEAVE_BAR if os.isatty(2) else b""
-                os.write(2, start + f"llama-cli: error: {message}\n".encode())
+        if self._as_json and sys.stdout is not None:
+            _write(1, json.dumps({"error": message, "exit_code": code}).encode() + b"\n")
+        if sys.stderr is not None:
+            start = _LEAVE_BAR if os.isatty(2) else b""
+            _write(2, start + f"llama-cli: error: {message}\n".encode())
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write what can be written without waiting: whoever reads it may have stopped doing so."""
+    with contextlib.suppress(OSError):
+        _, ready, _ = select.select([], [descriptor], [], 0)
+        if ready:
+            os.write(descriptor, data)
 
 
 def end_by_signal(number: int) -> NoReturn:

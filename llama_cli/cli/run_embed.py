@@ -53,6 +53,7 @@ def run_embed(settings: EmbedSettings) -> int:
         view = make_view(console, quiet=settings.quiet)
         try:
             summary = run(job, view.update, watch.switch)
+            watch.describe = lambda _: f"interrupted; {job.output} is finished"
         except RunInterruptedError as error:
             raise watch.explain(error) from error
         finally:

@@ -58,8 +58,8 @@ class JournalFile:
 
     def begin(self, header: RunHeader) -> None:
         """Write the journal anew, for another run."""
-        os.ftruncate(self._file.fileno(), 0)
         self.entries = Journal()
+        os.ftruncate(self._file.fileno(), 0)
         self._append(header, _this_process())
 
     def go_on(self) -> None:

@@ -7,9 +7,6 @@ in one step, so that at every moment it tells what the other two files are.
 
 from __future__ import annotations
 
-import errno
-import io
-import os
 import uuid
 import weakref
 from contextlib import suppress
@@ -21,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import OutputRefusedError
+from llama_cli.output.data_file import DataFile
 from llama_cli.output.interrupts import interrupts_ignored
 from llama_cli.output.journal import Commit, RunHeader
-from llama_cli.output.journal_file import JournalFile, write_all
+from llama_cli.output.journal_file import JournalFile
 from llama_cli.output.leftover import find_finished, read_leftover, refuse_other_run
-from llama_cli.output.lock import has_name
-from llama_cli.output.segments import MAGIC, last_footer, open_segment, read_footers
+from llama_cli.output.segments import MAGIC, last_footer, read_footers
 from llama_cli.output.target import Target, beside
 from llama_cli.output.translate import io_error, translated_errors
 
@@ -62,17 +59,18 @@ class PartialOutput:
             ParquetIOError: the operating system refused.
         """
         self._output = output
-        self._data: io.FileIO | None = None
         self._finished_bytes = 0
         with translated_errors(output):
             self._target = Target(output, overwrite=overwrite)
-            self.path = beside(output, ".partial")
+            self._data = DataFile(beside(output, ".partial"))
             self._journal = JournalFile(beside(output, ".journal"), output)
             found = b"unknown"
             try:
                 found = self._journal.read()
-                self._journal.entries = read_leftover(found, self._journal.path, self.path)
-                self.finished_before = find_finished(self._header, self._target.path, self.path)
+                self._journal.entries = read_leftover(found, self._journal.path, self._data.path)
+                self.finished_before = find_finished(
+                    self._header, self._target.path, self._data.path
+                )
                 if self.finished_before is None:
                     self._target.check()
             except BaseException:
@@ -106,19 +104,30 @@ class PartialOutput:
         return self._journal.entries.commits
 
     @property
+    def rows(self) -> int:
+        """Rows that are committed."""
+        return self.commits[-1].rows if self.commits else 0
+
+    @property
     def safe_rows(self) -> int:
-        """Rows that `release` keeps, once the run is started."""
-        return self.rows if self._data is not None and self.identity is not None else 0
+        """Rows that `release` keeps."""
+        return self.rows if self.identity is not None else 0
 
     @property
     def end(self) -> int:
         """Bytes that are safe; in the end, all."""
         return self._finished_bytes or (self.commits[-1].end if self.commits else 0)
 
-    @property
-    def rows(self) -> int:
-        """Rows that are safe."""
-        return self.commits[-1].rows if self.commits else 0
+    def last_commit(self, identity: dict[str, Any] | None) -> Commit | None:
+        """Where a run of that identity would go on; None where it would begin.
+
+        Raises:
+            OutputRefusedError: the unfinished run there would have made other rows.
+        """
+        if self.identity is None or not self.commits:
+            return None
+        refuse_other_run(self._output, self.identity, identity)
+        return self.commits[-1]
 
     def start(self, header: RunHeader, *, restart: bool = False) -> RunHeader:
         """Continue an unfinished run where it can be, else begin a new one.
@@ -131,18 +140,16 @@ class PartialOutput:
             The header of the run that it is now.
 
         Raises:
-            OutputRefusedError: the unfinished run there would have made other rows.
+            OutputRefusedError: as `last_commit`, or something must not be replaced.
             ParquetIOError: the operating system refused.
         """
-        before = self._header
         with translated_errors(self._output):
             self._target.check()
-            if restart or not (before and before.identity is not None and self.commits):
+            if self._header is None or restart or not self.last_commit(header.identity):
                 self._begin(header)
                 return header
-            refuse_other_run(self._output, before.identity, header.identity)
             self._continue()
-            return before
+            return self._header
 
     def open_segment(self) -> pa.OSFile:
         """Open the file for Arrow, at its end.
@@ -150,9 +157,7 @@ class PartialOutput:
         Raises:
             OSError: the system refused, or somebody has removed the file.
         """
-        if not has_name(self._open_data(), self.path):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        return open_segment(self.path)
+        return self._data.open_sink()
 
     def commit(self, rows: int, end: int, state: dict[str, Any]) -> None:
         """Make the file safe up to ``end``, where it has ``rows`` rows.
@@ -162,7 +167,7 @@ class PartialOutput:
         """
         with translated_errors(self._output):
             if self.identity is not None:
-                os.fsync(self._open_data().fileno())
+                self._data.sync()
             self._journal.add(Commit(rows, end, datetime.now(UTC), state))
 
     def finish(self, schema: pa.Schema, key_values: dict[str, str]) -> pq.FileMetaData:
@@ -174,18 +179,14 @@ class PartialOutput:
             ParquetIOError: the operating system refused.
         """
         with translated_errors(self._output):
-            data = self._open_data()
             ends = [(commit.rows, commit.end) for commit in self.commits]
-            footer, metadata = last_footer(schema, read_footers(data.fileno(), ends), key_values)
-            write_all(data, footer[len(MAGIC) :] if ends else footer)
-            os.fsync(data.fileno())
-            size = os.fstat(data.fileno()).st_size
+            footers = read_footers(self._data.fileno(), ends)
+            footer, metadata = last_footer(schema, footers, key_values)
+            size = self._data.add(footer[len(MAGIC) :] if ends else footer)
         try:
             self._target.check()
-            if not has_name(data, self.path):
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             with interrupts_ignored():  # there is nothing left to stop
-                self.path.replace(self._target.path)
+                self._data.rename(self._target.path)
                 self._target.sync_folder()
                 self._finished_bytes = size
                 self._close(remove_journal=True)
@@ -196,72 +197,50 @@ class PartialOutput:
     def release(self) -> None:
         """Keep what was committed of a run that can be continued, and nothing else. Never raises.
 
-        Nothing happens after `finish`.
+        The journal of a run that had `finished_before` goes. Nothing happens after `finish`.
         """
         if self._journal.closed:
             return
-        if self.identity is not None and self.commits and self.path.exists():
-            if self._data is not None:
+        if self.identity is not None and self.commits and self._data.path.exists():
+            if self._data.is_open:
                 with suppress(OSError):
-                    os.ftruncate(self._data.fileno(), self.end)  # room, where the disk is full
+                    self._data.cut(self.end)  # room, where the disk is full
             self._close(remove_journal=False)
         else:
             with suppress(OSError):
-                self._remove_data()
+                self._data.remove()
             self._close(remove_journal=True)
 
     def abandon(self) -> int:
         """Remove what nobody could go on with, while another thread may be at work here.
 
+        What is not committed behind other rows stays: that thread might yet write more.
+
         Returns:
-            How many rows are kept. What was not committed after them stays, for the next run to
-            cut off: the other thread might yet write behind it.
+            How many rows are kept.
         """
         if self._journal.closed or (self.identity is not None and self.commits):
             return self.safe_rows
         with suppress(OSError):
-            self.path.unlink()
+            self._data.path.unlink()
         self._journal.remove()
         return 0
 
-    def remove_debris(self) -> None:
-        """Remove the journal of the run that had `finished_before`."""
-        self._close(remove_journal=True)
-
     def _begin(self, header: RunHeader) -> None:
         """Discard what is there; the rows first, so that no journal means no rows."""
-        self._remove_data()
+        self._data.remove()
         self._journal.begin(header)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._data = io.FileIO(os.open(self.path, flags, 0o666), "r+")
+        self._data.create()
         if header.identity is not None:
             self._target.sync_folder()
 
     def _continue(self) -> None:
         """Cut off what was not committed."""
-        os.ftruncate(self._open_data().fileno(), self.end)
+        self._data.cut(self.end)
         self._journal.go_on()
 
-    def _open_data(self) -> io.FileIO:
-        if self._data is None:
-            flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
-            self._data = io.FileIO(os.open(self.path, flags), "r+")
-        return self._data
-
-    def _remove_data(self) -> None:
-        """Remove the rows, unless the name is somebody else's by now."""
-        if self._data is None:
-            self.path.unlink(missing_ok=True)
-            return
-        if has_name(self._data, self.path):
-            self.path.unlink()
-        self._data.close()
-        self._data = None
-
     def _close(self, *, remove_journal: bool) -> None:
-        with suppress(OSError):
-            if self._data is not None:
-                self._data.close()
+        self._data.close()
         self._journal.close(remove=remove_journal)
 
     def _keep(self, error: OSError | OutputRefusedError) -> NoReturn:
@@ -269,8 +248,8 @@ class PartialOutput:
         hint = None
         if self.identity is not None:
             hint = "the rows are kept; run the same command again when that is mended"
-        elif self.path.exists():
-            hint = f"the finished file is kept as {self.path}"
+        elif self._data.path.exists():
+            hint = f"the finished file is kept as {self._data.path}"
             self._close(remove_journal=True)
         if isinstance(error, OSError):
             failure = io_error(error, self._output)

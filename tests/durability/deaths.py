@@ -28,7 +28,13 @@ sys.exit(main(sys.argv[1:]))
 """
 AFTER_TWO_COMMITS = "JournalFile.add = add_and_die"
 BEFORE_THE_FOOTER = "PartialOutput.finish = die"
+BEFORE_THE_RENAME = """
+from pathlib import Path
+replace = Path.replace
+Path.replace = lambda old, new: die() if old.suffix == ".partial" else replace(old, new)
+"""
 BEFORE_THE_CLEAN_UP = "JournalFile.remove = die"
+WHILE_DISCARDING = "JournalFile.begin = die"
 
 
 def die(job: Job, moment: str, *more: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.durability.checks import assert_same_content
 from tests.durability.corpus import plain_lines
-from tests.durability.deaths import AFTER_TWO_COMMITS, die
+from tests.durability.deaths import AFTER_TWO_COMMITS, BEFORE_THE_RENAME, WHILE_DISCARDING, die
 from tests.durability.programs import LOUD
 from tests.durability.runs import Job, going_on, outcome_of
 from tests.durability.torment import Torment
@@ -39,6 +39,25 @@ def test_a_kill_costs_no_more_than_the_rows_since_the_last_commit(
     print(torment)
     if interval == "0":
         assert torment.most_lost <= _DECODE
+
+
+def test_a_run_killed_just_before_it_is_done_has_nothing_left_to_embed(
+    plain: Job, expected: Path
+) -> None:
+    die(plain, BEFORE_THE_RENAME)
+    assert plain.left() == ["in.txt", "out.parquet.journal", "out.parquet.partial"]
+    assert going_on(plain.finish()) == (1101, 1101)
+    assert_same_content(plain.output, expected)
+
+
+def test_a_run_killed_while_it_discards_another_begins_anew(
+    unfinished: Job, expected: Path
+) -> None:
+    die(unfinished, WHILE_DISCARDING, "--restart")
+    outcome = unfinished.finish()
+    assert going_on(outcome) is None
+    assert "warning" not in outcome.err
+    assert_same_content(unfinished.output, expected)
 
 
 def test_the_built_in_model_goes_on_too(folder: Path) -> None:

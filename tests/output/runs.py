@@ -127,7 +127,7 @@ def run(
     partial = PartialOutput(out, overwrite=True)
     try:
         if partial.finished_before:
-            partial.remove_debris()
+            partial.release()
             return
         partial.start(make_header(), restart=restart)
         on_commit(rows_of_commits(partial))

@@ -53,7 +53,7 @@ def test_a_finished_run_is_known_by_its_output(renamed: Path, overwrite: bool) -
     assert partial.finished_before == PROVENANCE
     assert partial.finished_before.run_id == RUN_ID
     assert (partial.identity, partial.commits) == (IDENTITY, [])
-    partial.remove_debris()
+    partial.release()
     assert contents(renamed.parent) == {"out.parquet": before}
 
 
