@@ -277,7 +277,7 @@ class TestInstalledCommand:
         self, installed_cli: Command, notes: Path
     ) -> None:
         """At any moment of a short run: it was interrupted and can go on, or it was done."""
-        for delay in np.linspace(0, 0.7, 15):
+        for delay in np.linspace(0, 0.7, 10):
             output = notes.parent / "out.parquet"
             process = subprocess.Popen(
                 [*MODULE, "embed", notes, "-o", output], stderr=subprocess.PIPE, text=True

@@ -28,7 +28,7 @@ def peak(*words: object) -> int:
         sizes = [0]
         while process.poll() is None:
             sizes.append(sum(map(proportional_size, family(process.pid))))
-            time.sleep(0.002)
+            time.sleep(0.01)
     assert process.returncode == 0
     assert len(sizes) > 20
     return max(sizes)

@@ -36,6 +36,27 @@ def close_at_once(feeder):
 
 LineSource.__iter__, Feeder.close = held_lines, close_at_once
 """
+# After two commits the disk does not answer any more; it makes a file ../hung then.
+_HUNG = """
+import os, sys, threading
+from llama_cli.cli.app import main
+from llama_cli.output.journal_file import JournalFile
+
+add, fsync, commits = JournalFile.add, os.fsync, []
+
+def add_and_count(journal, commit):
+    add(journal, commit)
+    commits.append(commit)
+
+def hung_fsync(file):
+    if len(commits) == 2:
+        open("../hung", "w").close()
+        threading.Event().wait()
+    fsync(file)
+
+JournalFile.add, os.fsync = add_and_count, hung_fsync
+sys.exit(main(sys.argv[1:]))
+"""
 # When it is done it makes a file ../done, and says nothing until there is a file ../go.
 _LATE = """
 import os, sys, time
@@ -63,4 +84,5 @@ runpy.run_module("llama_cli", run_name="__main__", alter_sys=True)
 LOUD = (sys.executable, "-c", _LOUD)
 LATE = (sys.executable, "-c", _LATE)
 HELD = (sys.executable, "-c", _HELD + _AS_COMMAND)
+HUNG = (sys.executable, "-c", _HUNG)
 HELD_MODULE = (sys.executable, "-c", _HELD + _AS_MODULE)

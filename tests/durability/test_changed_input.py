@@ -14,7 +14,7 @@ import xxhash
 
 from tests.durability.checks import assert_refused, assert_same_content, footer
 from tests.durability.deaths import BEFORE_THE_FOOTER, die
-from tests.durability.runs import Job, going_on
+from tests.durability.runs import Job, going_on, side_by_side
 
 Change = Callable[[bytes, int], bytes]
 
@@ -38,19 +38,29 @@ def made_anew(job: Job) -> Path:
     return again.output
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        lambda data, position: data.replace(b"water and time 7\n", b"water and tide 7\n"),
-        lambda data, position: data[: position - 1] + b" " + data[position:],
-        lambda data, position: data[: position - 1],
-    ],
-    ids=["a byte", "its last byte", "cut short"],
-)
-def test_the_part_already_read_has_changed(unfinished: Job, how: Change) -> None:
-    position = position_of(unfinished)
-    change(unfinished, how)
-    assert_refused(unfinished, naming=f"in.txt: its first {position} bytes are not what the")
+PART_READ: dict[str, Change] = {
+    "a byte": lambda data, position: data.replace(b"time 7\n", b"tide 7\n"),
+    "its last byte": lambda data, position: data[: position - 1] + b" " + data[position:],
+    "cut short": lambda data, position: data[: position - 1],
+    "emptied": lambda data, position: b"",
+    "shifted": lambda data, position: b"one line more\n" + data,
+}
+PART_NOT_READ: dict[str, Change] = {
+    "changed": lambda data, at: data[:at] + b"\n\nall else has changed\r\n" + data[:99],
+    "grown": lambda data, at: data + b"\nit has grown",
+    "cut off": lambda data, at: data[:at],
+}
+
+
+def test_the_part_already_read_has_changed(unfinished: Job) -> None:
+    said = f"in.txt: its first {position_of(unfinished)} bytes are not what the unfinished run"
+
+    def check(case: str) -> None:
+        job = unfinished.copy(case)
+        change(job, PART_READ[case])
+        assert_refused(job, naming=said)
+
+    side_by_side(check, PART_READ)
 
 
 def test_the_input_is_what_it_was_again(unfinished: Job, expected: Path) -> None:
@@ -68,29 +78,22 @@ def test_a_changed_input_with_restart(unfinished: Job) -> None:
     assert_same_content(unfinished.output, made_anew(unfinished))
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        lambda data, position: data[:position] + b"\n\nall else has changed\r\n" + data[:99],
-        lambda data, position: data + b"\nit has grown",
-        lambda data, position: data[:position],
-    ],
-    ids=["changed", "grown", "cut off"],
-)
-def test_the_part_not_yet_read_has_changed(unfinished: Job, how: Change) -> None:
-    change(unfinished, how)
+def test_the_part_not_yet_read_has_changed(unfinished: Job) -> None:
     rows = unfinished.commits()[-1]["rows"]
-    assert going_on(unfinished.finish()) == (rows + 1, rows + 1)  # the first line is blank
-    data = unfinished.source.read_bytes()
-    lines = data.decode().replace("\r\n", "\n").split("\n")
-    assert pq.read_table(unfinished.output)["text"].to_pylist() == list(filter(None, lines))
-    made = footer(unfinished.output)
-    assert made["input"] == {
-        "name": "in.txt",
-        "bytes": len(data),
-        "xxh3_128": xxhash.xxh3_128_hexdigest(data),
-    }
-    assert made["skipped"] == lines.count("") - (not lines[-1])
+
+    def check(case: str) -> None:
+        job = unfinished.copy(case)
+        change(job, PART_NOT_READ[case])
+        assert going_on(job.finish()) == (rows + 1, rows + 1)  # the first line is blank
+        data = job.source.read_bytes()
+        lines = data.decode().replace("\r\n", "\n").split("\n")
+        assert pq.read_table(job.output)["text"].to_pylist() == list(filter(None, lines))
+        made = footer(job.output)
+        assert made["input"]["bytes"] == len(data)
+        assert made["input"]["xxh3_128"] == xxhash.xxh3_128_hexdigest(data)
+        assert made["skipped"] == lines.count("") - (not lines[-1])
+
+    side_by_side(check, PART_NOT_READ)
 
 
 def test_the_input_was_downloaded_again(unfinished: Job, expected: Path) -> None:
@@ -109,51 +112,45 @@ def test_the_input_was_downloaded_again(unfinished: Job, expected: Path) -> None
     assert footer(unfinished.output)["input"]["name"] == "copy.txt"
 
 
-@pytest.fixture(scope="module")
-def _all_read(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Job:
-    job = Job(tmp_path_factory.mktemp("all read"), tiny_bert, ("--line-numbers",))
+@pytest.fixture
+def all_read(folder: Path, tiny_bert: Path) -> Job:
+    """Killed when every line was safe, of which the last one has no end."""
+    job = Job(folder, tiny_bert, ("--line-numbers",))
     job.source.write_bytes(b"first\n\nthird\n \nthe last one")
     die(job, BEFORE_THE_FOOTER)
     return job
 
 
-@pytest.fixture
-def all_read(_all_read: Job, folder: Path) -> Job:
-    """Killed when every line was safe, of which the last one has no end."""
-    shutil.copytree(_all_read.folder, folder, dirs_exist_ok=True)
-    return Job(folder, _all_read.model, _all_read.options)
-
-
-def append(job: Job, data: bytes) -> None:
-    with job.source.open("ab") as file:
+def with_more(job: Job, name: str, data: bytes) -> Job:
+    grown = job.copy(name)
+    with grown.source.open("ab") as file:
         file.write(data)
+    return grown
 
 
-@pytest.mark.parametrize("more", [b"s", b"\rnot an end\n"])
-def test_the_last_line_has_grown(all_read: Job, more: bytes) -> None:
-    append(all_read, more)
-    assert_refused(all_read, naming="in.txt: line 5 is longer than when")
+def test_the_last_line_has_grown(all_read: Job) -> None:
+    def check(more: bytes) -> None:
+        job = with_more(all_read, more.hex(), more)
+        assert_refused(job, naming="in.txt: line 5 is longer than when")
+
+    side_by_side(check, [b"s", b"\rnot an end\n"])
 
 
-@pytest.mark.parametrize(
-    ("more", "lines", "skipped"),
-    [
-        (b"", [1, 3, 5], 2),
-        (b"\n", [1, 3, 5], 2),
-        (b"\r\n", [1, 3, 5], 2),
-        (b"\n\n\nanother\n", [1, 3, 5, 8], 4),
-        (b"\r\nanother", [1, 3, 5, 6], 2),
-    ],
-)
-def test_the_last_line_got_its_end(
-    all_read: Job, more: bytes, lines: list[int], skipped: int
-) -> None:
-    append(all_read, more)
-    assert going_on(all_read.finish()) == (4, 5)
-    table = pq.read_table(all_read.output)
-    texts = ["first", "third", "the last one", "another"]
-    assert table["text"].to_pylist() == texts[: len(lines)]
-    assert table["line"].to_pylist() == lines
-    made = footer(all_read.output)
-    assert made["skipped"] == skipped
-    assert made["input"]["bytes"] == all_read.source.stat().st_size
+def test_the_last_line_got_its_end(all_read: Job) -> None:
+    def check(more: bytes, lines: list[int], skipped: int) -> None:
+        job = with_more(all_read, more.hex() or "nothing", more)
+        assert going_on(job.finish()) == (4, 5)
+        table = pq.read_table(job.output)
+        texts = ["first", "third", "the last one", "another"]
+        assert table["text"].to_pylist() == texts[: len(lines)]
+        assert table["line"].to_pylist() == lines
+        made = footer(job.output)
+        assert made["skipped"] == skipped
+        assert made["input"]["bytes"] == job.source.stat().st_size
+
+    side_by_side(
+        check,
+        [b"", b"\n", b"\r\n", b"\n\n\nanother\n", b"\r\nanother"],
+        [[1, 3, 5], [1, 3, 5], [1, 3, 5], [1, 3, 5, 8], [1, 3, 5, 6]],
+        [2, 2, 2, 4, 2],
+    )

@@ -5,38 +5,42 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.durability.checks import assert_same_content
-from tests.durability.programs import COMMAND, HELD, HELD_MODULE, LATE
+from tests.durability.programs import COMMAND, HELD, HELD_MODULE, HUNG, LATE
 from tests.durability.runs import (
     Job,
+    children,
     command_to_go_on,
     going_on,
     outcome_of,
     run_in_shell,
+    side_by_side,
     signalled,
     wait_until,
 )
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
+def test_the_printed_command_goes_on(plain: Job, expected: Path) -> None:
+    def check(number: int) -> None:
+        job = plain.copy(str(number))
+        outcome = signalled(job.start_held(), number)
+        kept = job.commits()[-1]["rows"]
+        assert f"error: interrupted; {kept:,} rows kept; " in outcome.err
+        command = command_to_go_on(outcome)
+        assert re.match(r"(\S*/)?llama-cli embed in\.txt ", command)
+        again = run_in_shell(command, job.folder)
+        assert again.code == 0
+        assert going_on(again) == (kept + 1, kept + 1)  # the first line is blank
+        assert job.left() == ["in.txt", "out.parquet"]
+        assert_same_content(job.output, expected)
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_the_printed_command_goes_on(plain: Job, expected: Path, number: int) -> None:
-    outcome = signalled(plain.start_held(), number)
-    kept = plain.commits()[-1]["rows"]
-    assert f"error: interrupted; {kept:,} rows kept; " in outcome.err
-    command = command_to_go_on(outcome)
-    assert re.match(r"(\S*/)?llama-cli embed in\.txt ", command)
-    again = run_in_shell(command, plain.folder)
-    assert again.code == 0
-    assert going_on(again) == (kept + 1, kept + 1)  # the first line is blank
-    assert plain.left() == ["in.txt", "out.parquet"]
-    assert_same_content(plain.output, expected)
+    side_by_side(check, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 def test_names_with_spaces_and_quotes_survive_the_shell(plain: Job, tmp_path: Path) -> None:
@@ -63,12 +67,16 @@ def test_a_module_is_printed_as_one(plain: Job) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_two_signals_leave_at_once(plain: Job, expected: Path, number: int) -> None:
-    process = plain.start_held()
-    safe = plain.commits()
-    outcome = signalled(process, number, times=2)
+def test_a_second_signal_leaves_at_once(plain: Job, expected: Path, number: int) -> None:
+    process = replace(plain, program=HUNG).start("--commit-interval", 0)
+    wait_until((plain.folder.parent / "hung").exists, process)
+    process.send_signal(number)
+    wait_until(lambda: not children(process.pid), process)
+    sent = time.monotonic()
+    outcome = signalled(process, number)
+    assert time.monotonic() - sent < 5
     assert command_to_go_on(outcome)
-    assert plain.commits()[: len(safe)] == safe
+    assert len(plain.commits()) == 2
     assert going_on(plain.finish())
     assert_same_content(plain.output, expected)
 

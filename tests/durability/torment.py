@@ -17,6 +17,7 @@ from tests.durability.runs import Job, Outcome, going_on, outcome_of, wait_until
 
 _LINES = 2000
 _KILLS_AT_START = 0.2
+_MOST_SECONDS_MORE = 0.1
 _KILLED = -signal.SIGKILL
 # What a run returns whose model has no vector for some of the texts.
 _DONE = 4
@@ -43,7 +44,6 @@ class Torment:
         wait_until(job.partial.exists, process)
         self._start_takes = time.monotonic() - begun
         assert outcome_of(process).code == _DONE
-        self._work_takes = time.monotonic() - begun - self._start_takes
         job.output.rename(self._expected)
 
     def __str__(self) -> str:
@@ -68,6 +68,7 @@ class Torment:
         return self._job.output.exists() and not self._job.journal.exists()
 
     def _run(self, to_be_killed: bool) -> None:
+        all_but_done = self._job.output.exists()
         before = self._job.commits()
         process = self._job.start()
         if to_be_killed:
@@ -76,20 +77,26 @@ class Torment:
         outcome = outcome_of(process)
         assert outcome.code in {_DONE, _KILLED}, outcome.err
         self.kills += outcome.code == _KILLED
+        if all_but_done:
+            assert going_on(outcome) is None
+            return
         after = [] if self._job.output.exists() else self._job.commits()
         _check_going_on(outcome, before, after)
         if after:
             self._take_note(outcome, [commit["rows"] for commit in after])
 
     def _wait_some_time(self, process: subprocess.Popen[str]) -> None:
-        """Until a moment of its start, or mostly of its work; the machine may be slow or quick."""
+        """Until a moment of its start, or mostly of its work, which goes by its commits."""
         if self._random.random() < _KILLS_AT_START:
             time.sleep(self._random.uniform(0, self._start_takes))
             return
-        before = self._journal_size()
-        while self._journal_size() <= before and process.poll() is None:
+        commits = self._random.randrange(4)
+        size, wanted = self._journal_size(), len(self._job.commits()) + commits
+        while process.poll() is None and (
+            self._journal_size() <= size or len(self._job.commits()) < wanted
+        ):
             time.sleep(0.002)
-        time.sleep(self._random.uniform(0, self._work_takes / 2))
+        time.sleep(self._random.uniform(0, _MOST_SECONDS_MORE))
 
     def _journal_size(self) -> int:
         try:
