@@ -5,6 +5,7 @@
     │   ├── InputError             the input is missing, unreadable or not text
     │   └── TextTooLongError       a text is over the limit and cutting was not allowed
     ├── ModelError                 exit 3: the model cannot be used
+    ├── InputReadError             exit 1: the system refused to read on
     ├── EngineError                exit 1: llama.cpp failed while embedding
     ├── RunInterruptedError        exit 130, 143 or 129: a signal asked the run to stop
     └── ParquetError               exit 1: writing the output failed
@@ -50,6 +51,10 @@ class UsageError(LlamaCliError):
 
 class InputError(UsageError):
     """The input is missing, unreadable or not lines of text."""
+
+
+class InputReadError(LlamaCliError):
+    """The input was good, and then could not be read any further."""
 
 
 class TextTooLongError(UsageError):

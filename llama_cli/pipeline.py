@@ -17,7 +17,7 @@ import numpy as np
 
 from llama_cli.engine.options import EngineOptions
 from llama_cli.errors import LlamaCliError, ParquetError, RunInterruptedError, UsageError
-from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
+from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine, model_signature
 from llama_cli.job import EmbedJob
 from llama_cli.outcome import RunSummary, make_provenance, summarize
 from llama_cli.output.journal import Commit, RunHeader
@@ -61,13 +61,16 @@ def run(
         IsolatedEngine() as engine,
         stop.calls(engine.stop),
     ):
+        signature = model_signature(job.model.path)
         digest = job.model.sha256()
-        engine.open(_engine_options(job, digest))
+        engine.open(_engine_options(job, digest), signature)
         identity = _identity(job, engine, digest)
-        if (made := partial.finished_before) and not job.restart:
+        made = partial.finished_before
+        if made and identity is not None and not job.restart:
             if identity == partial.identity and source.is_all(
                 made.input.bytes, made.input.xxh3_128
             ):
+                partial.clean_up()
                 log.info("an earlier run had finished %s", job.output)
                 before = Tally(rows=made.rows, tokens=made.tokens)
                 return summarize(made, job.output, time.perf_counter() - started, before)
@@ -103,16 +106,18 @@ def _embed_all(  # noqa: PLR0917 - the parts of a run
     """Write a row for every text, and make them safe now and then, at the end, and on failure."""
 
     def commit() -> None:
-        if partial.identity is not None and tally.rows > partial.rows:
+        # Never a position in the input behind rows that the writer does not have.
+        if partial.identity is not None and partial.rows < tally.rows == writer.rows_accepted:
             writer.commit(tally.to_state(source.digest_at(tally.position)))
 
     due = time.monotonic() + job.commit_interval
     try:
         for vectors in engine.embed(source):
+            rows = hash_texts(vectors, line_numbers=job.line_numbers)
             tally.add(vectors)
             source.passed(tally.position)
-            writer.write_batch(hash_texts(vectors, line_numbers=job.line_numbers))
-            del vectors  # its texts may be many MB: let them go before the next are read
+            writer.write_batch(rows)
+            del vectors, rows  # its texts may be many MB: let them go before the next are read
             if time.monotonic() >= due or writer.uncommitted_bytes >= COMMIT_BYTES:
                 commit()
                 due = time.monotonic() + job.commit_interval
@@ -147,10 +152,10 @@ def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
         yield partial
     except EngineStoppedError as error:
         interrupted = RunInterruptedError("interrupted")
-        interrupted.safe_rows = partial.safe_rows
+        interrupted.safe_rows = partial.release()
         raise interrupted from error
     except LlamaCliError as error:
-        error.safe_rows = partial.safe_rows
+        error.safe_rows = partial.release()
         raise
     finally:
         partial.release()

@@ -61,8 +61,10 @@ class SignalWatch:
 
     def _leave(self, number: int) -> None:
         """End at once, without waiting for a thread inside a system call."""
-        self._say(self.describe(abandon_active()), EXIT_SIGNAL + number)
-        end_by_signal(number)
+        try:
+            self._say(self.describe(abandon_active()), EXIT_SIGNAL + number)
+        finally:
+            end_by_signal(number)
 
     def _say(self, message: str, code: int) -> None:
         """Past Python's streams: the signal may have come in the middle of a write to one."""

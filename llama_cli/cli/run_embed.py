@@ -71,7 +71,7 @@ def _report(summary: RunSummary, settings: EmbedSettings, console: Console) -> i
         log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, summary.rows)
     if summary.without_vector:
         rows = count(summary.without_vector, "row")
-        log.warning("%s got no vector: the model gave none that is finite", rows)
+        log.warning("%s got no vector: the model gave none that is finite, or crashed", rows)
         return EXIT_ROWS_WITHOUT_VECTOR
     return 0
 

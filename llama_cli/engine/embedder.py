@@ -125,6 +125,15 @@ class LlamaEmbedder:
         while in_flight:
             yield collect(*in_flight.popleft())
 
+    def warm_up(self) -> None:
+        """Decode a short text, so that a model which cannot decode at all is found out.
+
+        Raises:
+            EngineError: llama.cpp failed.
+        """
+        ids = self._tokenizer.tokenize(b"warm up").ids
+        self._pool.submit(lambda context: self._decode(context, [ids])).result()
+
     def close(self) -> None:
         """Wait for running decodes and free the contexts. The model stays the caller's."""
         try:

@@ -18,7 +18,7 @@ from typing import IO
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
-from llama_cli.errors import ModelError
+from llama_cli.errors import EngineError, ModelError
 from llama_cli.isolation.channel import Channel, Message
 from llama_cli.types import TextRecord
 
@@ -52,16 +52,22 @@ class Child:
         self._said = said
         to_child, from_child = _pipe(), _pipe(_ANSWERS_BYTES)
         settings = json.dumps({"incoming": to_child[0], "outgoing": from_child[1], "debug": debug})
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-c", _START.format(path=sys.path, settings=settings)],
-            stdin=subprocess.PIPE,  # nothing is sent there: see the worker
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=(to_child[0], from_child[1]),
-            process_group=0,  # so that Ctrl-C is not for it, even before it can ignore that
-        )
-        os.close(to_child[0])
-        os.close(from_child[1])
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-c", _START.format(path=sys.path, settings=settings)],
+                stdin=subprocess.PIPE,  # nothing is sent there: see the worker
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(to_child[0], from_child[1]),
+                process_group=0,  # so that Ctrl-C is not for it, even before it can ignore that
+            )
+        except OSError as error:
+            for end in (to_child[1], from_child[0]):
+                os.close(end)
+            raise EngineError(f"cannot start a process: {error.strerror}") from error
+        finally:
+            os.close(to_child[0])
+            os.close(from_child[1])
         self._channel = Channel(from_child[0], to_child[1])
         self._last_words: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         self._listener = threading.Thread(
@@ -74,8 +80,13 @@ class Child:
 
         Raises:
             ModelError: the model cannot be used, or crashes the process.
+            EngineError: the process did not even start.
             LlamaCliError: whatever else the engine says.
         """
+        try:
+            self.receive()  # hello
+        except ChildDiedError as error:
+            raise EngineError(f"the process for the model could not start ({error})") from error
         try:
             with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
                 self._channel.send("open", options)

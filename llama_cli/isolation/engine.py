@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +25,18 @@ log = logging.getLogger(__name__)
 
 # Texts that crash one after another before the model itself is given up.
 _MOST_CRASHES = 10
+
+
+Signature = tuple[int, int, int, int]
+
+
+def model_signature(path: Path) -> Signature | None:
+    """What changes when another file takes the name; None where the file cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class EngineStoppedError(LlamaCliError):
@@ -47,11 +60,16 @@ class IsolatedEngine:
         self._crashes = 0  # since the last vector
         self._answered = 0
         self._trouble_until = 0
-        self._killers: set[bytes] = set()  # digests of texts
-        self._spoilt = False  # the child is in the middle of a run that was given up
+        self._crashing_texts: set[bytes] = set()  # digests of texts
+        self._mid_run = False  # the child is in the middle of a run that was given up
 
-    def open(self, options: EngineOptions) -> None:
+    def open(self, options: EngineOptions, signature: Signature | None = None) -> None:
         """Load the model.
+
+        Args:
+            options: the model and how it is used.
+            signature: of the file whose sha256 the options have; that of the file there now if
+                None.
 
         Raises:
             ModelError: it cannot be used.
@@ -59,6 +77,7 @@ class IsolatedEngine:
             EngineStoppedError: `stop` was called.
         """
         self._options = options
+        self._signature = signature or model_signature(options.model)
         self._opened = self._open_child()
 
     @property
@@ -97,9 +116,9 @@ class IsolatedEngine:
             EngineStoppedError: `stop` was called.
             Exception: what reading the records raised, after the vectors of those before.
         """
-        if self._spoilt:
+        if self._mid_run:
             self._restart()
-        self._spoilt = True
+        self._mid_run = True
         feeder = Feeder(records)
         try:
             feeder.feed(self._child)
@@ -107,14 +126,15 @@ class IsolatedEngine:
                 try:
                     message = self._child.receive()
                 except ChildDiedError as error:
+                    feeder.raise_breakdown()
                     yield from self._recover(feeder, error)
                     continue
                 if message.kind == "done":
-                    self._spoilt = False
+                    self._mid_run = False
                     break
                 yield self._batch(feeder, message)
         finally:
-            if self._spoilt:
+            if self._mid_run:
                 self._child.kill()  # it has texts, and may have an answer, that nobody wants
             feeder.close()
         feeder.raise_failure()
@@ -146,6 +166,11 @@ class IsolatedEngine:
             self._check_stopping()
             raise
         self._check_stopping()
+        if model_signature(self._options.model) != self._signature:
+            raise ModelError(
+                f"{self._options.model} was replaced while the run used it",
+                hint="put it back, or begin anew with --restart",
+            )
         return opened
 
     def _restart(self) -> None:
@@ -155,7 +180,7 @@ class IsolatedEngine:
             self._check_stopping()  # `stop` may have killed the old one just now
             try:
                 self._open_child()
-            except ModelError as error:
+            except (ModelError, EngineError) as error:
                 if not isinstance(error.__cause__, ChildDiedError):
                     raise
                 self._note_crash(error.__cause__)  # it could be opened before
@@ -172,17 +197,23 @@ class IsolatedEngine:
         suspects = feeder.pause()
         again = self._answered < self._trouble_until
         self._trouble_until = self._answered + len(suspects)
-        what = f"the next {len(suspects)} texts go to it one at a time" if again else "goes on"
-        log.warning("llama.cpp crashed (%s); it was started again and %s", death, what)
+        what = f", and the next {len(suspects)} texts go to it one at a time" if again else ""
+        log.warning("llama.cpp crashed (%s); it is started again%s", death, what)
         self._restart()
-        if again:
-            for record in suspects:
-                yield self._embed_alone(feeder, record)
+        held: list[VectorBatch] = []
+        for record in suspects if again else []:
+            held.append(self._embed_alone(feeder, record))
+            # Only once another text has a vector is it sure that a crash was the text's own doing,
+            # and not that of the model or the machine.
+            if not self._crashes:
+                yield from held
+                held.clear()
+        yield from held
         feeder.feed(self._child)
 
     def _embed_alone(self, feeder: Feeder, record: TextRecord) -> VectorBatch:
         digest = xxhash.xxh3_128_digest(record.text)
-        if digest in self._killers:
+        if digest in self._crashing_texts:
             return self._without_vector(feeder, record, "as on one before that is the same")
         try:
             with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
@@ -192,7 +223,7 @@ class IsolatedEngine:
         except ChildDiedError as death:
             self._note_crash(death)
             self._restart()
-            self._killers.add(digest)
+            self._crashing_texts.add(digest)
             return self._without_vector(feeder, record, str(death))
         batch = self._batch(feeder, message)
         try:

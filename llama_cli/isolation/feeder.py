@@ -31,11 +31,14 @@ class Feeder:
         self._unanswered: collections.deque[TextRecord] = collections.deque()
         self._child: Child | None = None
         self._unanswered_bytes = 0
-        self._sent = 0  # of the unanswered ones, to this child
+        # Of the unanswered ones, to this child. Below 0 for a moment where an answer comes before
+        # `_note_sent`.
+        self._sent = 0
         self._exhausted = False
         self._sending = False
         self._ended = False  # this child was told that there are no more
         self._failure: BaseException | None = None
+        self._breakdown: BaseException | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
@@ -69,6 +72,11 @@ class Feeder:
         if self._failure is not None:
             raise self._failure
 
+    def raise_breakdown(self) -> None:
+        """Raise what ended the thread itself, if anything."""
+        if self._breakdown is not None:
+            raise self._breakdown
+
     def close(self) -> None:
         """Send nothing more. A thread that waits for input is left to itself."""
         with self._changed:
@@ -78,6 +86,17 @@ class Feeder:
         self._thread.join(_PATIENCE_SECONDS)
 
     def _run(self) -> None:
+        """Nothing may end this thread unseen: somebody waits for answers."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised again by `raise_breakdown`
+            with self._changed:
+                self._breakdown, child, self._child = error, self._child, None
+                self._changed.notify_all()
+            if child is not None:
+                child.kill()  # wakes whoever waits
+
+    def _work(self) -> None:
         while (child := self._wait_for_child()) is not None:
             with self._changed:
                 if self._child is not child:

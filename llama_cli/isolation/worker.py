@@ -30,8 +30,6 @@ from llama_cli.types import TextRecord, VectorBatch
 
 log = logging.getLogger(__name__)
 
-_WARM_UP = TextRecord(b"warm up", 1, 0)
-
 
 def main(settings: str) -> None:
     """Serve the process that started this one; never returns.
@@ -42,6 +40,8 @@ def main(settings: str) -> None:
     told: dict[str, Any] = json.loads(settings)
     give_back_large_blocks()
     _stay_until_the_parent_ends(debug=told["debug"])
+    for end in (told["incoming"], told["outgoing"]):
+        os.set_inheritable(end, False)
     channel = Channel(told["incoming"], told["outgoing"])
     _send_log(channel, debug=told["debug"])
     with contextlib.suppress(EOFError, BrokenPipeError):  # the parent has gone
@@ -56,10 +56,11 @@ def main(settings: str) -> None:
 
 
 def _serve(channel: Channel) -> None:
+    channel.send("hello")
     options: EngineOptions = channel.receive().content
     with _open_embedder(options) as embedder:
         # A model whose every decode crashes is found out now, before there is a run to lose.
-        list(embedder.embed([_WARM_UP]))
+        embedder.warm_up()
         channel.send(
             "ready",
             OpenedModel(embedder.facts, embedder.pooling, embedder.max_length, binding_version()),

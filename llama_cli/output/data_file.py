@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from llama_cli.output.durable import sync
 from llama_cli.output.journal_file import write_all
 from llama_cli.output.lock import has_name
 from llama_cli.output.segments import open_segment
@@ -50,7 +51,7 @@ class DataFile:
 
     def sync(self) -> None:
         """Make what was written durable."""
-        os.fsync(self.fileno())
+        sync(self.fileno())
 
     def cut(self, end: int) -> None:
         """Drop what is behind ``end``."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llama_cli.errors import OutputLockedError, OutputRefusedError
+from llama_cli.output.durable import sync
 from llama_cli.output.journal import Commit, Journal, RunHeader, Session
 from llama_cli.output.lock import HeldElsewhereError, NotRegularFileError, has_name, open_locked
 
@@ -62,6 +63,13 @@ class JournalFile:
         os.ftruncate(self._file.fileno(), 0)
         self._append(header, _this_process())
 
+    def forget_commits(self) -> None:
+        """Keep the first line only."""
+        if self.entries.commits:
+            first, _, _ = self.read().partition(b"\n")
+            os.ftruncate(self._file.fileno(), len(first) + 1)
+            self.entries = Journal(self.entries.header)
+
     def go_on(self) -> None:
         """Cut off what cannot be trusted, and note that this process is at work."""
         os.ftruncate(self._file.fileno(), self.entries.size)
@@ -95,7 +103,7 @@ class JournalFile:
         try:
             write_all(self._file, b"".join(map(self.entries.encode, entries)))
             if self.entries.header and self.entries.header.identity is not None:
-                os.fsync(self._file.fileno())
+                sync(self._file.fileno())
         except OSError:
             self.entries = before
             del self.entries.commits[commits:]

@@ -6,10 +6,13 @@ import fcntl
 import io
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
 _ATTEMPTS = 100
+# `llama-cli status` has the lock for a moment when it looks whether a run is at work.
+_WAITS = (0.01, 0.02)
 
 
 class HeldElsewhereError(Exception):
@@ -37,10 +40,7 @@ def open_locked(path: Path) -> io.FileIO:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_APPEND
         file = io.FileIO(os.open(path, flags, 0o666), "r+")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise HeldElsewhereError(path) from error
+            _lock(file)
         except BaseException:
             file.close()
             raise
@@ -48,6 +48,18 @@ def open_locked(path: Path) -> io.FileIO:
             return file
         file.close()  # its holder removed it before we got the lock
     raise HeldElsewhereError(path)
+
+
+def _lock(file: io.FileIO) -> None:
+    for wait in (*_WAITS, None):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if wait is None:
+                raise HeldElsewhereError(file.name) from error
+            time.sleep(wait)
+        else:
+            return
 
 
 def has_name(file: io.FileIO, path: Path) -> bool:

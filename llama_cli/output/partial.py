@@ -7,6 +7,7 @@ in one step, so that at every moment it tells what the other two files are.
 
 from __future__ import annotations
 
+import logging
 import uuid
 import weakref
 from contextlib import suppress
@@ -26,6 +27,8 @@ from llama_cli.output.leftover import find_finished, read_leftover, refuse_other
 from llama_cli.output.segments import MAGIC, last_footer, read_footers
 from llama_cli.output.target import Target, beside
 from llama_cli.output.translate import io_error, translated_errors
+
+log = logging.getLogger(__name__)
 
 _active: weakref.WeakSet[PartialOutput] = weakref.WeakSet()
 
@@ -59,7 +62,7 @@ class PartialOutput:
             ParquetIOError: the operating system refused.
         """
         self._output = output
-        self._finished_bytes = 0
+        self._finished_bytes = self._kept_rows = 0
         with translated_errors(output):
             self._target = Target(output, overwrite=overwrite)
             self._data = DataFile(beside(output, ".partial"))
@@ -72,6 +75,7 @@ class PartialOutput:
                     self._header, self._target.path, self._data.path
                 )
                 if self.finished_before is None:
+                    self._warn_of_lost_rows()
                     self._target.check()
             except BaseException:
                 self._close(remove_journal=not found)
@@ -107,11 +111,6 @@ class PartialOutput:
     def rows(self) -> int:
         """Rows that are committed."""
         return self.commits[-1].rows if self.commits else 0
-
-    @property
-    def safe_rows(self) -> int:
-        """Rows that `release` keeps."""
-        return self.rows if self.identity is not None else 0
 
     @property
     def end(self) -> int:
@@ -194,22 +193,30 @@ class PartialOutput:
             self._keep(error)
         return metadata
 
-    def release(self) -> None:
+    def release(self) -> int:
         """Keep what was committed of a run that can be continued, and nothing else. Never raises.
 
-        The journal of a run that had `finished_before` goes. Nothing happens after `finish`.
+        Nothing more happens the second time, and after `finish`.
+
+        Returns:
+            How many rows are kept for a run that continues.
         """
         if self._journal.closed:
-            return
+            return self._kept_rows
         if self.identity is not None and self.commits and self._data.path.exists():
             if self._data.is_open:
                 with suppress(OSError):
                     self._data.cut(self.end)  # room, where the disk is full
             self._close(remove_journal=False)
-        else:
-            with suppress(OSError):
-                self._data.remove()
-            self._close(remove_journal=True)
+            self._kept_rows = self.rows
+            return self._kept_rows
+        if self.finished_before and not self._data.is_open:
+            self._close(remove_journal=False)  # for the next run to recognise it
+            return 0
+        with suppress(OSError):
+            self._data.remove()
+        self._close(remove_journal=True)
+        return 0
 
     def abandon(self) -> int:
         """Remove what nobody could go on with, while another thread may be at work here.
@@ -219,15 +226,22 @@ class PartialOutput:
         Returns:
             How many rows are kept.
         """
-        if self._journal.closed or (self.identity is not None and self.commits):
-            return self.safe_rows
+        if self._journal.closed or self.finished_before:
+            return 0
+        if self.identity is not None and self.commits:
+            return self.rows
         with suppress(OSError):
             self._data.path.unlink()
         self._journal.remove()
         return 0
 
+    def clean_up(self) -> None:
+        """Remove the journal of the run that had `finished_before`."""
+        self._close(remove_journal=True)
+
     def _begin(self, header: RunHeader) -> None:
-        """Discard what is there; the rows first, so that no journal means no rows."""
+        """Discard what is there; at no step do rows lack a journal, or commits their rows."""
+        self._journal.forget_commits()
         self._data.remove()
         self._journal.begin(header)
         self._data.create()
@@ -239,6 +253,10 @@ class PartialOutput:
         self._data.cut(self.end)
         self._journal.go_on()
 
+    def _warn_of_lost_rows(self) -> None:
+        if self.identity is not None and self._journal.entries.damaged and not self.commits:
+            log.warning("%s is gone or empty: the run begins anew", self._data.path)
+
     def _close(self, *, remove_journal: bool) -> None:
         self._data.close()
         self._journal.close(remove=remove_journal)
@@ -246,7 +264,7 @@ class PartialOutput:
     def _keep(self, error: OSError | OutputRefusedError) -> NoReturn:
         """Fail without removing the file: it is complete, and may have taken hours."""
         hint = None
-        if self.identity is not None:
+        if self.identity is not None and self._data.path.exists():
             hint = "the rows are kept; run the same command again when that is mended"
         elif self._data.path.exists():
             hint = f"the finished file is kept as {self._data.path}"

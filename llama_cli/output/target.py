@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llama_cli.errors import OutputRefusedError
+from llama_cli.output.durable import sync
 
 
 class Target:
@@ -49,7 +50,7 @@ class Target:
         with suppress(OSError):
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
-                os.fsync(folder)
+                sync(folder)
             finally:
                 os.close(folder)
 

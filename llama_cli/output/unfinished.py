@@ -41,10 +41,11 @@ def read_unfinished(output: Path) -> UnfinishedRun | None:
     path = beside(output, ".journal")
     with translated_errors(path):
         try:
-            journal = Journal.decode(path.read_bytes())
+            size = beside(output, ".partial").stat().st_size
+            journal = Journal.decode(path.read_bytes(), size)
         except FileNotFoundError:
             return None
-    if journal.header is None or not beside(output, ".partial").exists():
+    if journal.header is None:
         return None
     last = journal.commits[-1] if journal.commits else None
     return UnfinishedRun(journal.header, last, journal.session, _is_held(path, journal.session))

@@ -28,13 +28,16 @@ class InputDigest:
         """Nothing is read yet."""
         self.position = 0
         self._state = xxhash.xxh3_128()
+        self._at_line_start = True
         # Only chunks in which a line ends: no other position is ever asked for.
         self._recent: collections.deque[_Chunk] = collections.deque()
 
     def update(self, data: bytes) -> None:
         """Take what was read next."""
-        if b"\n" in data:
+        # Nor is a position in a long stretch of blank lines.
+        if b"\n" in data and not (self._at_line_start and data.isspace()):
             self._recent.append(_Chunk(self.position, self._state.copy(), data))
+        self._at_line_start = data.endswith(b"\n")
         self._state.update(data)
         self.position += len(data)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from llama_cli.errors import InputError
+from llama_cli.errors import InputError, InputReadError
 from llama_cli.sources.digest import InputDigest
 from llama_cli.sources.formats import LONGEST_MAGIC, refuse_binary
 from llama_cli.sources.utf8 import is_blank, repair
@@ -82,8 +82,9 @@ class LineSource:
         """Read the first ``size`` bytes, and nothing more; whether they have that digest."""
         self._digest = InputDigest()
         self._seek(0)
-        while (missing := size - self._digest.position) and (chunk := self._read(missing)):
+        while (missing := size - self.bytes_read) and (chunk := self._read(missing)):
             self._digest.update(chunk)
+            self.passed(self.bytes_read)
         self._head = b""
         return not missing and self.digest == digest
 
@@ -128,7 +129,8 @@ class LineSource:
         """The texts, blank lines left out.
 
         Raises:
-            InputError: a line is over 64 MiB, or reading fails.
+            InputError: a line is over 64 MiB.
+            InputReadError: the system refused.
         """
         for number, (line, end) in enumerate(self._lines(), start=self.lines + 1):
             self.lines = number
@@ -177,15 +179,18 @@ class LineSource:
 
     def _read(self, most: int = sys.maxsize) -> bytes:
         try:
-            return self._file.read(min(most, _CHUNK))
+            data = self._file.read(min(most, _CHUNK))
         except OSError as error:
-            raise InputError(f"{self.name}: cannot read: {error.strerror}") from error
+            raise InputReadError(f"{self.name}: cannot read: {error.strerror}") from error
+        if data is None:  # not the end: a descriptor that does not wait
+            raise InputReadError(f"{self.name}: cannot read: it is set not to wait for data")
+        return data
 
     def _seek(self, position: int) -> None:
         try:
             self._file.seek(position)
         except OSError as error:
-            raise InputError(f"{self.name}: cannot read: {error.strerror}") from error
+            raise InputReadError(f"{self.name}: cannot read: {error.strerror}") from error
 
 
 def _without_bom(line: bytes, number: int) -> bytes:

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.runs import Job, children, command_to_go_on, signalled, wait_until
+from tests.durability.runs import (
+    Job,
+    children,
+    command_to_go_on,
+    side_by_side,
+    signalled,
+    wait_until,
+)
 
 
 def test_a_long_decode(long_text: Job) -> None:

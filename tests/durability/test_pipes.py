@@ -38,10 +38,6 @@ def test_it_is_not_said_when_quiet(plain: Job, command: str) -> None:
     assert plain.left() == ["in.txt", "out.parquet"]
 
 
-def test_it_is_not_said_of_a_file(plain: Job) -> None:
-    assert "resumed" not in plain.finish().err
-
-
 def test_nothing_is_left_of_an_interrupted_run(stdin: Job) -> None:
     stdin.output.write_bytes(b"older")
     process = stdin.start("--overwrite", "--commit-interval", 0, "--quiet", stdin=-1)
@@ -65,6 +61,7 @@ def test_what_a_killed_run_leaves_is_in_nobodys_way(stdin: Job, plain: Job) -> N
     process.kill()
     assert outcome_of(process).code == -signal.SIGKILL
     outcome = plain.finish()
+    assert "cannot be resumed" not in outcome.err
     assert "warning" not in outcome.err
     assert "going on" not in outcome.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -54,7 +55,7 @@ def test_names_with_spaces_and_quotes_survive_the_shell(plain: Job, tmp_path: Pa
 
 
 def test_a_command_that_is_not_on_the_path_is_printed_with_its_folder(plain: Job) -> None:
-    process = plain.start_held(env={"PATH": "/usr/bin:/bin"})
+    process = plain.start_held(env=os.environ | {"PATH": "/usr/bin:/bin"})
     command = command_to_go_on(signalled(process, signal.SIGINT))
     assert command.startswith(f"{COMMAND} embed ")
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from llama_cli.errors import ModelError, TextTooLongError, UsageError
+from llama_cli.errors import EngineError, ModelError, TextTooLongError, UsageError
 from llama_cli.isolation.child import Child
 from tests.conftest import embed_all
 from tests.isolation.conftest import ArmCrashes
@@ -74,7 +74,7 @@ class TestCrashes:
         said = "/build/llama.cpp/../ggml.c:7: GGML_ASSERT(n > 0) failed\\nsomething else\\n"
         start = f"import os; os.write(2, b'{said}'); os.abort()"
         monkeypatch.setattr("llama_cli.isolation.child._START", start)
-        with pytest.raises(ModelError) as caught, open_engine(tiny_bert):
+        with pytest.raises(EngineError) as caught, open_engine(tiny_bert):
             pass
         assert str(caught.value).endswith("(SIGABRT: ggml.c:7: GGML_ASSERT(n > 0) failed)")
 

@@ -127,14 +127,14 @@ def run(
     partial = PartialOutput(out, overwrite=True)
     try:
         if partial.finished_before:
-            partial.release()
+            partial.clean_up()
             return
         partial.start(make_header(), restart=restart)
         on_commit(rows_of_commits(partial))
         with open_writer(out, partial) as writer:
             write_rest(writer, partial, on_commit, padding)
     except LlamaCliError as error:
-        error.safe_rows = partial.safe_rows
+        error.safe_rows = partial.release()
         raise
     finally:
         partial.release()

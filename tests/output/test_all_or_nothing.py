@@ -202,7 +202,7 @@ def test_many_writers_race_for_one_output(out: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(outcomes) == 6 * 40
-    assert set(outcomes) == {"locked", "closed", "aborted"}
+    assert {"closed", "aborted"} <= set(outcomes) <= {"locked", "closed", "aborted"}
     assert names(out.parent) == ["out.parquet"]
 
 

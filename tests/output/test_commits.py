@@ -102,9 +102,9 @@ def test_a_continued_writer_counts_what_was_there(out: Path) -> None:
         assert writer.rows_written == 37
         assert writer.bytes_written == partial_of(out).stat().st_size > end
         assert writer.uncommitted_bytes > 7 * DIM * 4
-        assert partial.safe_rows == 30
+        assert partial.rows == 30
         writer.commit({"any": ["state", None]})
-        assert (partial.safe_rows, writer.uncommitted_bytes) == (37, 0)
+        assert (partial.rows, writer.uncommitted_bytes) == (37, 0)
         assert partial.commits[-1].state == {"any": ["state", None]}
         assert partial.end == partial_of(out).stat().st_size
         writer.write_batch(ROWS[37:])

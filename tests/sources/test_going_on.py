@@ -83,6 +83,18 @@ def test_the_middle_of_a_huge_line_is_not_kept() -> None:
     assert seen.at(64_001) == digest(b"a" * 64_000 + b"\n")
 
 
+def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_CHUNK", 100)
+    content = b"one\n" * 1000 + b"  \n\n" * 1000 + b"last\n"
+    records = list(source_of(content))
+    source = go_on(content, records[900], content)
+    assert len(source._digest._recent) < 3
+    for record in source:
+        source.passed(record.end)
+        assert len(source._digest._recent) < 9
+    assert (record.text, source.digest_at(record.end)) == (b"last", digest(content))
+
+
 def test_another_beginning_is_refused() -> None:
     first, *_ = source_of(b"one\ntwo\nthree\n")
     with pytest.raises(InputError, match="first 4 bytes are not what"):
