@@ -21,8 +21,7 @@ REFUSED = {
 }
 ALLOWED = [
     "--threads 1 --batch-size 7 -q",
-    "--on-long error --commit-interval 0.01 --no-dedup",
-    "--pooling mean --max-length 64 --normalize",
+    "--on-long error --commit-interval 0.01 --no-dedup --pooling mean --max-length 64",
 ]
 
 

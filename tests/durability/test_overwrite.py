@@ -16,11 +16,10 @@ OLDER = b"an older output, of whatever kind"
 
 def test_an_older_output_stays_until_it_is_replaced(unfinished: Job, expected: Path) -> None:
     unfinished.output.write_bytes(OLDER)
-    for _ in range(2):
-        process = unfinished.start_held("--overwrite")
-        process.kill()
-        outcome_of(process)
-        assert unfinished.output.read_bytes() == OLDER
+    process = unfinished.start_held("--overwrite")
+    process.kill()
+    outcome_of(process)
+    assert unfinished.output.read_bytes() == OLDER
     die(unfinished, BEFORE_THE_FOOTER, "--overwrite")
     assert unfinished.output.read_bytes() == OLDER
     assert going_on(unfinished.finish("--overwrite"))

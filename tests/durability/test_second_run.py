@@ -66,8 +66,9 @@ def test_a_killed_run_holds_nothing(
 
 
 def test_of_runs_that_start_together_one_wins(plain: Job, expected: Path) -> None:
-    outcomes = [outcome_of(process) for process in [plain.start() for _ in range(4)]]
+    outcomes = [outcome_of(process) for process in [plain.start() for _ in range(3)]]
     codes = sorted(outcome.code for outcome in outcomes)
-    assert codes in ([0, 1, 1, 1], [0, 1, 1, 2])  # 2: the output was there when the last one came
+    assert codes[0] == 0
+    assert set(codes[1:]) <= {1, 2}  # 2: the output was there when it came
     assert plain.left() == ["in.txt", "out.parquet"]
     assert_same_content(plain.output, expected)

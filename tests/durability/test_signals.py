@@ -10,8 +10,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from tests.durability.checks import assert_same_content
 from tests.durability.programs import COMMAND, HELD, HELD_MODULE, HUNG, LATE
 from tests.durability.runs import (
@@ -67,14 +65,13 @@ def test_a_module_is_printed_as_one(plain: Job) -> None:
     assert run_in_shell(command, plain.folder).code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_leaves_at_once(plain: Job, expected: Path, number: int) -> None:
+def test_a_second_signal_leaves_at_once(plain: Job, expected: Path) -> None:
     process = replace(plain, program=HUNG).start("--commit-interval", 0)
     wait_until((plain.folder.parent / "hung").exists, process)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     wait_until(lambda: not children(process.pid), process)
     sent = time.monotonic()
-    outcome = signalled(process, number)
+    outcome = signalled(process, signal.SIGINT)
     assert time.monotonic() - sent < 5
     assert command_to_go_on(outcome)
     assert len(plain.commits()) == 2

@@ -15,7 +15,7 @@ from tests.durability.corpus import hard_lines
 from tests.durability.programs import LOUD
 from tests.durability.runs import Job, Outcome, going_on, outcome_of, wait_until
 
-_LINES = 2000
+_LINES = 1500
 _KILLS_AT_START = 0.2
 _MOST_SECONDS_MORE = 0.1
 _KILLED = -signal.SIGKILL
