@@ -152,7 +152,9 @@ def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
         yield partial
     except EngineStoppedError as error:
         interrupted = RunInterruptedError("interrupted")
-        interrupted.safe_rows = partial.release()
+        kept = partial.release()
+        # Rows that were to be discarded are not this run's to go on with.
+        interrupted.safe_rows = kept if partial.started or not job.restart else 0
         raise interrupted from error
     except LlamaCliError as error:
         error.safe_rows = partial.release()

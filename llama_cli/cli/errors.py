@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
+import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 import typer
 
@@ -22,6 +25,8 @@ from llama_cli.errors import (
     ParquetError,
     RunInterruptedError,
 )
+
+_PATIENCE_SECONDS = 1.0
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -38,10 +43,22 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
     if "--json" in words:
         with contextlib.suppress(OSError):  # stdout itself may be what failed
             print(json.dumps({"error": message, "exit_code": code}), flush=True)
+    if isinstance(error, RunInterruptedError) and not _is_read(sys.stderr):
+        return code  # whoever has stopped the run must not wait for a paused reader
     stderr = ForgivingStderr()
     stderr.write(f"llama-cli: error: {printable(message)}\n")
     stderr.flush()
     return code
+
+
+def _is_read(stream: TextIO | None) -> bool:
+    """Whether a line can be written now, or soon."""
+    if stream is None:
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        _, ready, _ = select.select([], [stream], [], _PATIENCE_SECONDS)
+        return bool(ready)
+    return True
 
 
 def _describe(error: BaseException) -> tuple[str, int]:

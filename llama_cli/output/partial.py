@@ -113,6 +113,11 @@ class PartialOutput:
         return self.commits[-1].rows if self.commits else 0
 
     @property
+    def started(self) -> bool:
+        """Whether `start` was called."""
+        return self._data.is_open
+
+    @property
     def end(self) -> int:
         """Bytes that are safe; in the end, all."""
         return self._finished_bytes or (self.commits[-1].end if self.commits else 0)
@@ -170,7 +175,7 @@ class PartialOutput:
             self._journal.add(Commit(rows, end, datetime.now(UTC), state))
 
     def finish(self, schema: pa.Schema, key_values: dict[str, str]) -> pq.FileMetaData:
-        """Write the footer over all commits and give the file the output's name, in one step.
+        """Write the footer over all commits and rename the file to the output, in one step.
 
         Raises:
             OutputRefusedError: something that must not be replaced has appeared there.
@@ -221,10 +226,8 @@ class PartialOutput:
     def abandon(self) -> int:
         """Remove what nobody could go on with, while another thread may be at work here.
 
-        What is not committed behind other rows stays: that thread might yet write more.
-
-        Returns:
-            How many rows are kept.
+        What is not committed behind other rows stays: that thread might yet write more. Returns
+        how many rows are kept.
         """
         if self._journal.closed or self.finished_before:
             return 0

@@ -57,6 +57,14 @@ def test_the_model_loads_for_a_run_that_goes_on(unfinished: Job) -> None:
     assert unfinished.unfinished() == before
 
 
+def test_the_model_loads_for_a_run_that_starts_anew(unfinished: Job) -> None:
+    """The rows are still there, but to go on with them is not what was asked for."""
+    process = unfinished.start("--restart")
+    wait_until(lambda: children(process.pid), process)
+    outcome = signalled(process, signal.SIGTERM)
+    assert outcome.err.endswith("interrupted before any row was safe; nothing was written\n")
+
+
 @pytest.fixture
 def fifo(folder: Path, tiny_bert: Path) -> Job:
     """Its input is a pipe."""
@@ -101,12 +109,14 @@ def full_pipe() -> Iterator[int]:
     os.close(read)
 
 
-def test_whoever_reads_stderr_has_stopped_reading(long_text: Job) -> None:
-    """A paused pager, for instance. The second signal spares the test the patience of the first."""
+@pytest.mark.parametrize("times", [1, 2])
+def test_whoever_reads_stderr_has_stopped_reading(long_text: Job, times: int) -> None:
+    """A paused pager, for instance."""
     with full_pipe() as pipe:
         process = long_text.start("--commit-interval", 0, stderr=pipe)
         wait_until(long_text.partial.exists, process)
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: not children(process.pid), process)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 143
+        if times > 1:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
