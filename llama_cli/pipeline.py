@@ -17,7 +17,8 @@ import numpy as np
 
 from llama_cli.engine.options import EngineOptions
 from llama_cli.errors import LlamaCliError, ParquetError, RunInterruptedError, UsageError
-from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine, model_signature
+from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
+from llama_cli.isolation.signature import model_signature
 from llama_cli.job import EmbedJob
 from llama_cli.outcome import RunSummary, make_provenance, summarize
 from llama_cli.output.journal import Commit, RunHeader
@@ -61,6 +62,7 @@ def run(
         IsolatedEngine() as engine,
         stop.calls(engine.stop),
     ):
+        engine.start()
         signature = model_signature(job.model.path)
         digest = job.model.sha256()
         engine.open(_engine_options(job, digest), signature)

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,24 +18,13 @@ from llama_cli.errors import EngineError, LlamaCliError, ModelError
 from llama_cli.isolation.channel import Message
 from llama_cli.isolation.child import Child, ChildDiedError
 from llama_cli.isolation.feeder import Feeder
+from llama_cli.isolation.signature import Signature, model_signature
 from llama_cli.types import TextRecord, VectorBatch
 
 log = logging.getLogger(__name__)
 
 # Texts that crash one after another before the model itself is given up.
 _MOST_CRASHES = 10
-
-
-Signature = tuple[int, int, int, int]
-
-
-def model_signature(path: Path) -> Signature | None:
-    """What changes when another file takes the name; None where the file cannot be looked at."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class EngineStoppedError(LlamaCliError):
@@ -52,16 +40,28 @@ class IsolatedEngine:
     """
 
     def __init__(self) -> None:
-        """Start the child process, so that it loads its libraries meanwhile."""
+        """Nothing runs yet, but it can be told to stop."""
         self._debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
         self._stopping = threading.Event()
         self._said: set[str] = set()
-        self._child = Child(debug=self._debug, said=self._said)
+        self._child: Child
+        self._started = False
         self._crashes = 0  # since the last vector
         self._answered = 0
         self._trouble_until = 0
         self._crashing_texts: set[bytes] = set()  # digests of texts
         self._mid_run = False  # the child is in the middle of a run that was given up
+
+    def start(self) -> None:
+        """Start the child process, so that it loads its libraries while others work.
+
+        Raises:
+            EngineError: the system refused.
+            EngineStoppedError: `stop` was called.
+        """
+        self._child = Child(debug=self._debug, said=self._said)
+        self._started = True
+        self._check_stopping()  # `stop` may have found nothing to kill, or an older child
 
     def open(self, options: EngineOptions, signature: Signature | None = None) -> None:
         """Load the model.
@@ -76,6 +76,8 @@ class IsolatedEngine:
             UsageError: an option does not suit the model or the machine.
             EngineStoppedError: `stop` was called.
         """
+        if not self._started:
+            self.start()
         self._options = options
         self._signature = signature or model_signature(options.model)
         self._opened = self._open_child()
@@ -142,11 +144,13 @@ class IsolatedEngine:
     def stop(self) -> None:
         """Let `embed` and `open` raise `EngineStoppedError`, soon; from any thread."""
         self._stopping.set()
-        self._child.kill()
+        if self._started:
+            self._child.kill()
 
     def close(self) -> None:
         """End the child process."""
-        self._child.close()
+        if self._started:
+            self._child.close()
 
     def __enter__(self) -> Self:
         return self
@@ -176,8 +180,7 @@ class IsolatedEngine:
     def _restart(self) -> None:
         while True:
             self._child.close()
-            self._child = Child(debug=self._debug, said=self._said)
-            self._check_stopping()  # `stop` may have killed the old one just now
+            self.start()
             try:
                 self._open_child()
             except (ModelError, EngineError) as error:

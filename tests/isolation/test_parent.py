@@ -27,7 +27,9 @@ IDLE = """
 import time
 from llama_cli.isolation.engine import IsolatedEngine
 from tests.isolation.engines import process_id
-print(process_id(IsolatedEngine()), flush=True)
+engine = IsolatedEngine()
+engine.start()
+print(process_id(engine), flush=True)
 time.sleep(60)
 """
 # As when Ctrl-C is pressed: the signal goes to all processes of the terminal, new ones as well.
@@ -40,6 +42,7 @@ from tests.isolation.engines import engine_options
 heard = []
 signal.signal(signal.SIGINT, lambda *_: heard.append(1))
 with IsolatedEngine() as engine:
+    engine.start()
     time.sleep(float(sys.argv[2]))
     os.killpg(0, signal.SIGINT)
     engine.open(engine_options(Path(sys.argv[1])))

@@ -153,6 +153,7 @@ class TestStop:
 class TestClose:
     def test_a_child_that_was_never_used_ends(self) -> None:
         engine = IsolatedEngine()
+        engine.start()
         pid = process_id(engine)
         engine.close()
         assert not is_running(pid)
