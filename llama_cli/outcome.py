@@ -20,38 +20,28 @@ class RunSummary:
     """What a finished run did.
 
     Attributes:
-        rows: rows of the file.
-        resumed_rows: those of them that earlier, interrupted runs had made.
-        skipped: blank lines left out.
-        cut: texts shortened to the maximum length.
-        repaired: lines with bytes that were not UTF-8.
-        repeated: texts that got the vector of an equal text before them.
-        without_vector: rows for which the model gave no finite vector.
-        tokens: tokens fed to the model, in all.
-        resumed_tokens: those of them in the resumed rows.
+        made: the file's origin, counts included.
+        before: counts of the rows that earlier, interrupted runs had made.
         seconds: wall time of this run, loading the model included.
         output: the file written.
         output_bytes: its size.
-        dimension: width of the vectors.
-        max_length: tokens at which texts were cut.
-        model: the model's name.
     """
 
-    rows: int
-    resumed_rows: int
-    skipped: int
-    cut: int
-    repaired: int
-    repeated: int
-    without_vector: int
-    tokens: int
-    resumed_tokens: int
+    made: Provenance
+    before: Tally
     seconds: float
     output: Path
     output_bytes: int
-    dimension: int
-    max_length: int
-    model: str
+
+    @property
+    def new_rows(self) -> int:
+        """Rows that this run made."""
+        return self.made.rows - self.before.rows
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens that this run fed to the model."""
+        return self.made.tokens - self.before.tokens
 
 
 def make_provenance(  # noqa: PLR0917 - everything that a run is
@@ -88,32 +78,4 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
         started_at=header.started_at,
         finished_at=datetime.now(UTC),
         run_id=header.run_id,
-    )
-
-
-def summarize(made: Provenance, output: Path, seconds: float, before: Tally) -> RunSummary:
-    """The end of a run in numbers.
-
-    Args:
-        made: the file's origin.
-        output: the file.
-        seconds: wall time of this run.
-        before: counts of the rows that earlier processes made.
-    """
-    return RunSummary(
-        rows=made.rows,
-        resumed_rows=before.rows,
-        skipped=made.skipped,
-        cut=made.cut,
-        repaired=made.repaired,
-        repeated=made.repeated,
-        without_vector=made.without_vector,
-        tokens=made.tokens,
-        resumed_tokens=before.tokens,
-        seconds=seconds,
-        output=output,
-        output_bytes=output.stat().st_size,
-        dimension=made.model.dimension,
-        max_length=made.max_length,
-        model=made.model.name,
     )

@@ -20,9 +20,9 @@ from llama_cli.errors import LlamaCliError, ParquetError, RunInterruptedError, U
 from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
 from llama_cli.isolation.signature import model_signature
 from llama_cli.job import EmbedJob
-from llama_cli.outcome import RunSummary, make_provenance, summarize
+from llama_cli.outcome import RunSummary, make_provenance
 from llama_cli.output.journal import Commit, RunHeader
-from llama_cli.output.metadata import FORMAT_VERSION, METADATA_KEY
+from llama_cli.output.metadata import FORMAT_VERSION, METADATA_KEY, Provenance
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.schema import output_schema
 from llama_cli.output.writer import ParquetWriter
@@ -75,7 +75,7 @@ def run(
                 partial.clean_up()
                 log.info("an earlier run had finished %s", job.output)
                 before = Tally(rows=made.rows, tokens=made.tokens)
-                return summarize(made, job.output, time.perf_counter() - started, before)
+                return _summarize(job, made, before, started)
             source.rewind()
         last = None if job.restart else partial.last_commit(identity)
         before = _go_on(last, source) if last else Tally()
@@ -94,7 +94,7 @@ def run(
             provenance = make_provenance(job, engine, source, header, tally, digest)
             writer.add_metadata(METADATA_KEY, provenance.to_json())
             writer.close()
-        return summarize(provenance, job.output, time.perf_counter() - started, before)
+        return _summarize(job, provenance, before, started)
 
 
 def _embed_all(  # noqa: PLR0917 - the parts of a run
@@ -206,6 +206,11 @@ def _go_on(last: Commit, source: LineSource) -> Tally:
     source.go_on_after(tally.position, tally.line, last.state["input"]["xxh3_128"])
     log.info("going on at row %d, after line %d of %s", tally.rows + 1, tally.line, source.name)
     return tally
+
+
+def _summarize(job: EmbedJob, made: Provenance, before: Tally, started: float) -> RunSummary:
+    seconds = time.perf_counter() - started
+    return RunSummary(made, before, seconds, job.output, job.output.stat().st_size)
 
 
 def _observer(

@@ -66,11 +66,12 @@ def _report(summary: RunSummary, settings: EmbedSettings, console: Console) -> i
         console.print(as_text(summary), soft_wrap=True)
     if settings.as_json:
         _print_json(summary)
-    if summary.repaired > summary.rows * _SUSPICIOUS_SHARE:
-        lines = count(summary.repaired, "line")
-        log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, summary.rows)
-    if summary.without_vector:
-        rows = count(summary.without_vector, "row")
+    made = summary.made
+    if made.repaired > made.rows * _SUSPICIOUS_SHARE:
+        lines = count(made.repaired, "line")
+        log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, made.rows)
+    if made.without_vector:
+        rows = count(made.without_vector, "row")
         log.warning("%s got no vector: the model gave none that is finite, or crashed", rows)
         return EXIT_ROWS_WITHOUT_VECTOR
     return 0

@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.outcome import RunSummary
+from llama_cli.output.metadata import Provenance
+
+_COUNTS = ("rows", "skipped", "cut", "repaired", "repeated", "without_vector", "tokens")
 
 
 def as_text(summary: RunSummary) -> str:
     """A few lines; counts that are zero are left out."""
-    rows, tokens = _new(summary)
+    made, seconds = summary.made, summary.seconds
     lines = [
-        f"{count(rows, 'row')}, {count(tokens, 'token')} in "
-        f"{summary.seconds:.1f} s ({rows / summary.seconds:,.0f} texts/s, "
-        f"{tokens / summary.seconds:,.0f} tokens/s)"
+        f"{count(summary.new_rows, 'row')}, {count(summary.new_tokens, 'token')} in "
+        f"{seconds:.1f} s ({summary.new_rows / seconds:,.0f} texts/s, "
+        f"{summary.new_tokens / seconds:,.0f} tokens/s)"
     ]
-    if summary.resumed_rows:
-        lines.append(f"{count(summary.rows, 'row')} with the {summary.resumed_rows:,} made before")
-    if notes := _notes(summary):
+    if summary.before.rows:
+        lines.append(f"{count(made.rows, 'row')} with the {summary.before.rows:,} made before")
+    if notes := _notes(made):
         lines.append("; ".join(notes))
     lines.append(f"{printable(summary.output)} ({format_bytes(summary.output_bytes)})")
     return "\n".join(lines)
 
 
-def _new(summary: RunSummary) -> tuple[int, int]:
-    """Rows and tokens of this run alone."""
-    return summary.rows - summary.resumed_rows, summary.tokens - summary.resumed_tokens
-
-
-def _notes(summary: RunSummary) -> list[str]:
+def _notes(made: Provenance) -> list[str]:
     notes = {
-        f"skipped {count(summary.skipped, 'blank line')}": summary.skipped,
-        f"cut {count(summary.cut, 'text')} at {summary.max_length} tokens": summary.cut,
-        f"repaired {count(summary.repaired, 'line')} not in UTF-8": summary.repaired,
-        f"{count(summary.repeated, 'repeated text')} computed once": summary.repeated,
-        f"{count(summary.without_vector, 'row')} without a vector": summary.without_vector,
+        f"skipped {count(made.skipped, 'blank line')}": made.skipped,
+        f"cut {count(made.cut, 'text')} at {made.max_length} tokens": made.cut,
+        f"repaired {count(made.repaired, 'line')} not in UTF-8": made.repaired,
+        f"{count(made.repeated, 'repeated text')} computed once": made.repeated,
+        f"{count(made.without_vector, 'row')} without a vector": made.without_vector,
     }
     return [note for note, number in notes.items() if number]
 
 
 def as_json(summary: RunSummary) -> str:
-    """One JSON object with the summary's fields and the two rates."""
-    rows, tokens = _new(summary)
-    fields = dataclasses.asdict(summary) | {
-        "output": str(summary.output),
-        "seconds": round(summary.seconds, 3),
-        "texts_per_second": round(rows / summary.seconds, 1),
-        "tokens_per_second": round(tokens / summary.seconds, 1),
-    }
-    return json.dumps(fields)
+    """One JSON object: what was counted, and the two rates."""
+    made = summary.made
+    return json.dumps(
+        {name: getattr(made, name) for name in _COUNTS}
+        | {
+            "resumed_rows": summary.before.rows,
+            "resumed_tokens": summary.before.tokens,
+            "seconds": round(summary.seconds, 3),
+            "output": str(summary.output),
+            "output_bytes": summary.output_bytes,
+            "dimension": made.model.dimension,
+            "max_length": made.max_length,
+            "model": made.model.name,
+            "texts_per_second": round(summary.new_rows / summary.seconds, 1),
+            "tokens_per_second": round(summary.new_tokens / summary.seconds, 1),
+        }
+    )

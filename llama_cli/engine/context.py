@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from llama_cli.engine.facts import Pooling
-from llama_cli.engine.library import forget_errors, last_error, llama_cpp, outside_main_thread
+from llama_cli.engine.library import forget_errors, last_error, llama_cpp
 from llama_cli.engine.logits import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model
 from llama_cli.errors import EngineError, ModelError
@@ -122,9 +122,7 @@ class Context:
         forget_errors()
         for flash_attention in _FLASH_ATTENTION:
             params = self._params(capacity, flash_attention)
-            self._handle = outside_main_thread(
-                llama_cpp().llama_init_from_model, self._model.handle, params
-            )
+            self._handle = llama_cpp().llama_init_from_model(self._model.handle, params)
             if self._handle:
                 self._capacity = capacity
                 self._reserved = 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import logging
+import queue
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,6 @@ from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.packing import pack
-from llama_cli.engine.pool import DecodePool
 from llama_cli.engine.repeats import Answer, RecentTexts
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import make_plan
@@ -78,12 +78,15 @@ class LlamaEmbedder:
             on_gpu=model.placement.on_gpu,
             own_kernels=model.kernels is not None,
         )
-        self._models = [model, *replicas]
         self._batch_tokens = plan.batch_tokens
         context = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
-        contexts = make_contexts(self._models * plan.contexts, context)
+        contexts = make_contexts([model, *replicas] * plan.contexts, context)
         self._most_in_flight = 2 * len(contexts)
-        self._pool: DecodePool[Decoded] = DecodePool(contexts)
+        self._contexts = contexts
+        self._idle: queue.SimpleQueue[Context] = queue.SimpleQueue()
+        for one in contexts:
+            self._idle.put(one)
+        self._pool = ThreadPoolExecutor(len(contexts), thread_name_prefix="decode")
         log.debug(
             "%d contexts of %d threads each, %d tokens a batch",
             len(contexts),
@@ -132,16 +135,13 @@ class LlamaEmbedder:
             EngineError: llama.cpp failed.
         """
         ids = self._tokenizer.tokenize(b"warm up").ids
-        self._pool.submit(lambda context: self._decode(context, [ids])).result()
+        self._pool.submit(self._decode, [ids]).result()
 
     def close(self) -> None:
         """Wait for running decodes and free the contexts. The model stays the caller's."""
-        try:
-            self._pool.close()
-        except BaseException:  # interrupted again: a decode may still be running
-            for model in self._models:
-                model.abandon()
-            raise
+        self._pool.shutdown(cancel_futures=True)
+        while self._contexts:
+            self._contexts.pop().close()
 
     def __enter__(self) -> Self:
         return self
@@ -175,12 +175,16 @@ class LlamaEmbedder:
         texts = [item.ids for item in batch if item.ids is not None]
         if not texts:
             return None
-        return self._pool.submit(lambda context: self._decode(context, texts))
+        return self._pool.submit(self._decode, texts)
 
-    def _decode(self, context: Context, texts: list[TokenIds]) -> Decoded:
+    def _decode(self, texts: list[TokenIds]) -> Decoded:
         """Runs in a worker thread: one decode, and one more for each row that failed in it."""
+        context = self._idle.get()
         started = time.perf_counter()
-        vectors = decode_safely(context.decode, texts)
+        try:
+            vectors = decode_safely(context.decode, texts)
+        finally:
+            self._idle.put(context)
         elapsed = time.perf_counter() - started
         valid = np.asarray(np.isfinite(vectors).all(axis=1))
         vectors[~valid] = 0.0

@@ -22,7 +22,7 @@ import numpy as np
 
 from llama_cli.engine.context import ContextOptions, make_contexts
 from llama_cli.engine.facts import Pooling
-from llama_cli.engine.library import binding_version, llama_cpp, outside_main_thread
+from llama_cli.engine.library import binding_version, llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.errors import LlamaCliError
 from llama_cli.kernels.installed import cpu_features
@@ -113,11 +113,8 @@ def _write_copy(source: Path, copy: Path) -> None:
             raise BlockingIOError("another run has just made an F32 copy")
         params = llama_cpp().llama_model_quantize_default_params()
         params.ftype = _ALL_F32
-        code = outside_main_thread(
-            llama_cpp().llama_model_quantize,
-            os.fsencode(source),
-            os.fsencode(part),
-            ctypes.byref(params),
+        code = llama_cpp().llama_model_quantize(
+            os.fsencode(source), os.fsencode(part), ctypes.byref(params)
         )
         if code != 0:
             part.unlink(missing_ok=True)

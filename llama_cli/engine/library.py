@@ -12,9 +12,6 @@ import ctypes
 import functools
 import logging
 import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 log = logging.getLogger("llama_cli.llama_cpp")
@@ -51,24 +48,6 @@ def _log_callback(binding: Any) -> Any:
         log.log(_LOG_LEVELS.get(level, logging.DEBUG), "%s", line)
 
     return binding.llama_log_callback(receive)
-
-
-def outside_main_thread(function: Callable[..., Any], *arguments: object) -> Any:
-    """Call a slow native function that logs, so that Ctrl-C is neither delayed nor lost.
-
-    Python raises KeyboardInterrupt in the main thread only. If that is inside our log callback,
-    ctypes prints the exception and drops it.
-    """
-    result: Future[Any] = Future()
-
-    def call() -> None:
-        try:
-            result.set_result(function(*arguments))
-        except BaseException as error:  # noqa: BLE001 - raised again by result()
-            result.set_exception(error)
-
-    threading.Thread(target=call, name="native call", daemon=True).start()
-    return result.result()
 
 
 def forget_errors() -> None:

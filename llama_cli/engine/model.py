@@ -15,7 +15,6 @@ from llama_cli.engine.library import (
     forget_errors,
     last_error,
     llama_cpp,
-    outside_main_thread,
 )
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
@@ -77,10 +76,6 @@ class Model:
             llama_cpp().llama_model_free(self.handle)
             self.handle = None
 
-    def abandon(self) -> None:
-        """Never free the weights: a thread that cannot be waited for still computes with them."""
-        self.handle = None
-
     def __enter__(self) -> Self:
         return self
 
@@ -113,7 +108,7 @@ def _load(path: Path, placement: Placement, *, repack: bool) -> Any:
     )
     params.devices = ctypes.cast(handles, ctypes.c_void_p)
     forget_errors()
-    handle = outside_main_thread(lib.llama_model_load_from_file, os.fsencode(path), params)
+    handle = lib.llama_model_load_from_file(os.fsencode(path), params)
     if not handle:
         reason = last_error() or "llama.cpp gave no reason"
         raise ModelError(f"{path}: cannot load the model: {reason}")

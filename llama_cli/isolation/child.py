@@ -92,9 +92,12 @@ class Child:
                 self._channel.send("open", options)
             opened: OpenedModel = self.receive().content
         except ChildDiedError as error:
+            killed = self._process.returncode == -signal.SIGKILL
             raise ModelError(
                 f"{options.model}: llama.cpp crashes on this model ({error})",
-                hint="the file is damaged, or this version of llama.cpp cannot run it",
+                hint="free some memory, or use a smaller model"
+                if killed
+                else "the file is damaged, or this version of llama.cpp cannot run it",
             ) from error
         return opened
 

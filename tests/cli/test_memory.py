@@ -78,9 +78,7 @@ def test_a_million_rows_take_no_more_than_200_thousand(
     assert abs(many - few) < 50 * MB
 
 
-def test_batch_size_costs_its_rows_and_at_most_a_row_group(
-    tmp_path: Path, smallest_model: Path
-) -> None:
+def test_a_large_batch_size_costs_at_most_a_row_group(tmp_path: Path, smallest_model: Path) -> None:
     source = numbered_lines(tmp_path / "in.txt", 100_000)
     small = peak(source, "-m", smallest_model, "--batch-size", 32)
     large = peak(source, "-m", smallest_model, "--batch-size", 1_000_000)

@@ -16,7 +16,7 @@ from tests.durability.checks import assert_same_content
 from tests.durability.deaths import BEFORE_THE_FOOTER, die
 from tests.durability.programs import COMMAND
 from tests.durability.runs import PATIENCE, Job, Outcome, going_on, outcome_of
-from tests.output.test_full_disk import may_mount, on_mount
+from tests.mounts import may_mount, on_mount
 
 LIMIT_REACHED = "the file reached the limit of its file system or of `ulimit -f`"
 

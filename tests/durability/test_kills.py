@@ -1,8 +1,7 @@
-"""Killed at any moment, as often as it likes; LLAMA_CLI_TORTURE=1 kills ten times as often."""
+"""Killed at any moment, as often as it likes; LLAMA_CLITORTURE=1 kills ten times as often."""
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from tests.durability.deaths import AFTER_TWO_COMMITS, BEFORE_THE_RENAME, WHILE_
 from tests.durability.programs import LOUD
 from tests.durability.runs import Job, going_on, outcome_of
 from tests.durability.torment import Torment
+from tests.torture import TORTURE
 
-_TORTURE = bool(os.environ.get("LLAMA_CLI_TORTURE"))
-_KILLS = 100 if _TORTURE else 10
+_KILLS = 100 if TORTURE else 10
 # Texts of one decode at most.
 _DECODE = 256
 

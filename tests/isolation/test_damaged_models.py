@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import collections
-import os
 import signal
 import time
 from pathlib import Path
@@ -20,8 +19,8 @@ from llama_cli.isolation.child import Child
 from llama_cli.isolation.engine import EngineStoppedError
 from tests.conftest import embed_all
 from tests.isolation.engines import Stop, open_engine
+from tests.torture import TORTURE
 
-TORTURE = os.environ.get("LLAMA_CLI_TORTURE") == "1"
 FLIPS = 500 if TORTURE else 12
 CUTS = 50 if TORTURE else 8
 LIMIT_SECONDS = 30.0

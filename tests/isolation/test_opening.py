@@ -67,6 +67,18 @@ class TestCrashes:
         with crashes, open_engine(tiny_bert):
             pass
 
+    @pytest.mark.parametrize(
+        ("of", "hint"), [("SIGKILL", "free some memory"), ("SIGSEGV", "the file is damaged")]
+    )
+    def test_a_kill_is_put_down_to_want_of_memory(
+        self, tiny_bert: Path, crash: ArmCrashes, of: Literal["SIGKILL", "SIGSEGV"], hint: str
+    ) -> None:
+        crash(Crash(of=of, at="open"))
+        with pytest.raises(ModelError) as caught, open_engine(tiny_bert):
+            pass
+        assert caught.value.hint
+        assert caught.value.hint.startswith(hint)
+
     def test_the_last_words_are_in_the_message(
         self, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

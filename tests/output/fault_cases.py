@@ -18,7 +18,8 @@ from typing import Any
 from llama_cli.errors import LlamaCliError
 from llama_cli.output.journal import Journal
 from tests.output.faults import FILLER, Faults, How, attempt, describe, in_fork
-from tests.output.runs import ROWS, TORTURE, journal_of, open_writer, partial_of, run, run_until
+from tests.output.runs import ROWS, journal_of, open_writer, partial_of, run, run_until
+from tests.torture import TORTURE
 
 OLDER = b"an older file"
 # With so much in every commit the journal is larger than the data.

@@ -24,9 +24,6 @@ from llama_cli.output.metadata import (
 from llama_cli.output.partial import PartialOutput
 from tests.output.samples import make_results
 
-# The long versions of these tests try everything where the usual ones take a sample.
-TORTURE = os.environ.get("LLAMA_CLI_TORTURE") == "1"
-
 DIM = 8
 EVERY = 10
 ROWS = make_results(5 * EVERY, DIM, nulls=[0, 13, 14, 15, 49])

@@ -12,24 +12,11 @@ from llama_cli.output.partial import PartialOutput, abandon_active
 from tests.output.runs import (
     ROWS,
     contents,
-    copy_of,
     make_header,
-    make_killed,
     open_writer,
     run,
 )
 from tests.output.samples import read, rows_of
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_killed(tmp_path_factory.mktemp("killed") / "folder", 3)
-
-
-@pytest.fixture
-def out(killed: Path, tmp_path: Path) -> Path:
-    """An output whose run was killed."""
-    return copy_of(killed, tmp_path / "folder")
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,14 @@ from llama_cli.errors import (
     SchemaMismatchError,
 )
 from llama_cli.output import ParquetWriter
+from llama_cli.output.lock import HeldElsewhereError
 from tests.output.samples import make_results, read, rows_of
 
 # Writes some rows, says so, and goes on when it is told to.
 WRITE_AND_WAIT = """
 import sys
 from llama_cli.output import ParquetWriter
+from llama_cli.output.lock import HeldElsewhereError
 from tests.output.samples import make_results
 with ParquetWriter(sys.argv[1], 8) as writer:
     writer.write_batch(make_results(100))
@@ -150,6 +152,8 @@ def test_another_process_is_writing_the_same_output(out: Path) -> None:
     )
     assert caught.value.path == out
     assert caught.value.hint == "wait for it to end, or choose another output"
+    assert isinstance(caught.value.__cause__, HeldElsewhereError)
+    assert isinstance(caught.value.__cause__.__cause__, BlockingIOError)
     assert read(out).num_rows == 100
     assert names(out.parent) == ["out.parquet"]
 

@@ -20,10 +20,8 @@ from tests.output.runs import (
     RUN_ID,
     commits_of,
     contents,
-    copy_of,
     journal_of,
     make_header,
-    make_killed,
     open_writer,
     partial_of,
     run,
@@ -31,18 +29,6 @@ from tests.output.runs import (
     write_rest,
 )
 from tests.output.samples import make_results, read, row_group_sizes, rows_of
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is left of a process that was killed after three commits."""
-    return make_killed(tmp_path_factory.mktemp("killed") / "folder", 3)
-
-
-@pytest.fixture
-def out(killed: Path, tmp_path: Path) -> Path:
-    """An output whose run was killed."""
-    return copy_of(killed, tmp_path / "folder")
 
 
 @pytest.fixture(scope="module")

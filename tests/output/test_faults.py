@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.mounts import ON_SMALL_DISK, may_mount, on_mount
 from tests.output.faults import How
-from tests.output.runs import TORTURE
-from tests.output.test_full_disk import ON_SMALL_DISK, may_mount, on_mount
+from tests.torture import TORTURE
 
 OUT, PARTIAL, JOURNAL = "out.parquet", "out.parquet.partial", "out.parquet.journal"
 MESSAGES = {

@@ -16,25 +16,12 @@ from tests.output.runs import (
     PROVENANCE,
     RUN_ID,
     contents,
-    copy_of,
     journal_of,
     make_header,
-    make_killed,
     partial_of,
     run,
 )
 from tests.output.samples import make_results, read
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_killed(tmp_path_factory.mktemp("killed") / "folder", 3)
-
-
-@pytest.fixture
-def out(killed: Path, tmp_path: Path) -> Path:
-    """An output whose run was killed."""
-    return copy_of(killed, tmp_path / "folder")
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +13,7 @@ import pytest
 
 from llama_cli.errors import ParquetIOError
 from llama_cli.output import ParquetWriter
+from tests.mounts import ON_SMALL_DISK, may_mount, on_mount
 
 # Runs its second argument with a writer for the first, and tells how that ended.
 TELL = """
@@ -73,8 +71,6 @@ limit(0)
 ParquetWriter(out, 384)
 """
 
-# A mount of its own, gone with the process.
-ON_SMALL_DISK = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
 ON_READ_ONLY_DISK = 'mount -t tmpfs -o ro tmpfs "$1" && shift && exec "$@"'
 
 
@@ -84,21 +80,6 @@ def tell(out: Path, code: str, *before: str) -> dict[str, Any]:
     assert done.stderr == ""
     result: dict[str, Any] = json.loads(done.stdout)
     return result
-
-
-def on_mount(script: str, folder: Path) -> list[str]:
-    user = ["-r"] if os.getuid() else []
-    return ["unshare", *user, "-m", "sh", "-c", script, "sh", str(folder)]
-
-
-@functools.cache
-def may_mount() -> bool:
-    """Whether this machine lets us mount; containers mostly do not."""
-    if not sys.platform.startswith("linux") or shutil.which("unshare") is None:
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        command = [*on_mount(ON_SMALL_DISK, Path(folder)), "true"]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from llama_cli.output.journal import Commit, Journal, RunHeader, Session, looks_like_journal
 from llama_cli.output.journal_file import JournalFile
-from tests.output.runs import STARTED, TORTURE, damaged_at, make_header
+from tests.output.runs import STARTED, damaged_at, make_header
+from tests.torture import TORTURE
 
 COMMITS = [
     Commit(rows, rows * 100, STARTED + timedelta(minutes=rows), {"position": rows * 7})

@@ -15,34 +15,18 @@ from llama_cli.output.partial import PartialOutput
 from tests.output.runs import (
     EVERY,
     ROWS,
-    TORTURE,
     commits_of,
     contents,
     copy_of,
     damaged_at,
     journal_of,
     make_header,
-    make_killed,
     open_writer,
     partial_of,
     run,
     run_until,
 )
-from tests.output.samples import read, rows_of
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_killed(tmp_path_factory.mktemp("killed") / "folder", 3)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file as it must become."""
-    out = tmp_path_factory.mktemp("finished") / "out.parquet"
-    run(out)
-    assert read(out).to_pylist() == rows_of(ROWS)
-    return out.read_bytes()
+from tests.torture import TORTURE
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,9 @@ from llama_cli.output import ParquetWriter
 from llama_cli.output.journal import Journal
 from llama_cli.output.partial import PartialOutput
 from llama_cli.types import EmbeddingResult
-from tests.output.runs import TORTURE, journal_of, make_header
+from tests.output.runs import journal_of, make_header
 from tests.output.samples import make_results, read, rows_of
+from tests.torture import TORTURE
 
 SEGMENTS = 5000 if TORTURE else 300
 COLUMNS = ["text", "text_hash", "embedding", "sequence_length", "processing_time_ms", "line"]

@@ -13,7 +13,6 @@ from tests.output.fault_cases import run_anew, write_alone
 from tests.output.runs import (
     contents,
     copy_of,
-    make_killed,
     run,
 )
 from tests.output.trace import Files, Step, Trace, after_power_failure
@@ -43,18 +42,6 @@ FINISH = [
     ("fsync", "folder"),
     ("unlink", "journal"),
 ]
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_killed(tmp_path_factory.mktemp("killed") / "folder", 3)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    out = tmp_path_factory.mktemp("finished") / "out.parquet"
-    run(out)
-    return out.read_bytes()
 
 
 def trace(out: Path, work: Callable[..., None] = run) -> Trace:

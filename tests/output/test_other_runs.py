@@ -19,10 +19,8 @@ from tests.output.runs import (
     ROWS,
     STARTED,
     contents,
-    copy_of,
     journal_of,
     make_header,
-    make_killed,
     open_writer,
     partial_of,
     run,
@@ -39,17 +37,6 @@ OTHER = {
     "set of columns": ["text", "text_hash", "embedding", "line"],
 }
 SHORT = {"model": ("5eed5eed5eed…", "0123456789ab…")}
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_killed(tmp_path_factory.mktemp("killed") / "folder", 3)
-
-
-@pytest.fixture
-def out(killed: Path, tmp_path: Path) -> Path:
-    """An output whose run was killed."""
-    return copy_of(killed, tmp_path / "folder")
 
 
 def start(out: Path, header: RunHeader, **options: bool) -> PartialOutput:
