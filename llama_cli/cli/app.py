@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import typer
+from typer.core import TyperOption
 
+from llama_cli.cli.command import CommandGroup, EmbedCommand, PlainCommand
 from llama_cli.cli.embed import embed
 from llama_cli.cli.errors import EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
+from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.status import status
 from llama_cli.cli.version import Version
 
@@ -17,12 +21,18 @@ app = typer.Typer(
     name="llama-cli",
     help="Turn lines of text into a Parquet file of embeddings, with llama.cpp.",
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help is narrower, and half as slow
+    rich_markup_mode=None,  # the help is our own
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(embed)
-app.command()(inspect)
-app.command()(status)
+app.command(cls=EmbedCommand)(embed)
+app.command(cls=PlainCommand)(inspect)
+app.command(cls=PlainCommand)(status)
+
+_SHORTER = {
+    "install_completion": "Install completion for your shell.",
+    "show_completion": "Print completion, to install it yourself.",
+}
 
 
 @app.callback(invoke_without_command=True)
@@ -36,11 +46,25 @@ def options(
         raise typer.Exit(EXIT_USAGE)
 
 
+def make_command() -> CommandGroup:
+    """The program as a tree of commands."""
+    command = cast(CommandGroup, typer.main.get_command(app))
+    for option in command.params:
+        if isinstance(option, TyperOption) and option.name in _SHORTER:
+            option.help = _SHORTER[option.name]
+    return command
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. Nothing but an exit code leaves here."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    invocation = Invocation(words)
     try:
-        code = app(args=words, prog_name="llama-cli", standalone_mode=False, obj=words)
+        code = make_command().main(
+            args=words, prog_name="llama-cli", standalone_mode=False, obj=invocation
+        )
+    except SystemExit as end:  # of Typer's completion
+        code = end.code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: no traceback
-        return report_failure(error, words)
+        return report_failure(error, invocation)
     return code if isinstance(code, int) else 0

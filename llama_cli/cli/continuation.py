@@ -8,17 +8,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.numbers import count
 
 _NAME = "llama-cli"
 
 
-def command_to_go_on(words: Sequence[str]) -> list[str]:
-    """The command line that goes on with a run begun by these words; no program where none."""
-    if not words:
+def command_to_go_on(invocation: Invocation) -> list[str]:
+    """The command line that goes on with a run begun like this; no program where none.
+
+    It says what the environment has said: it may be run from another terminal, or next week.
+    """
+    if not invocation.words:
         return []
+    variables = [f"{name}={value}" for name, value in invocation.variables.items()]
     start = [sys.executable, "-m", "llama_cli"] if _runs_as_module() else [_program()]
-    return [*start, *(word for word in words if word != "--restart")]
+    words = [word for word in invocation.words if word != "--restart"]
+    return [*(["env", *variables] if variables else []), *start, *words]
 
 
 def _runs_as_module() -> bool:

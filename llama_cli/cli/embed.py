@@ -1,179 +1,71 @@
-"""``llama-cli embed``: its options. The work is in `llama_cli.cli.run_embed`."""
+"""``llama-cli embed``. Its options are in `llama_cli.cli.options`, its work in `run_embed`."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from llama_cli.cli.continuation import command_to_go_on
+from llama_cli.cli.invocation import Invocation
+from llama_cli.cli.options.input import Input
+from llama_cli.cli.options.model import F32Cache, Filename, Model
+from llama_cli.cli.options.output import CommitInterval, LineNumbers, Output, Overwrite, Restart
+from llama_cli.cli.options.run import (
+    AsJson,
+    BatchSize,
+    Debug,
+    Dedup,
+    Device,
+    GpuLayers,
+    ProgressKind,
+    ProgressShown,
+    Quiet,
+    Threads,
+)
+from llama_cli.cli.options.vectors import (
+    LongTexts,
+    MaxLength,
+    Normalize,
+    OnLong,
+    Pooling,
+    PoolingKind,
+)
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.version import Version
 
 
-class PoolingOption(StrEnum):
-    """Values of ``--pooling``."""
-
-    auto = "auto"
-    mean = "mean"
-    cls = "cls"
-    last = "last"
-
-
-class OnLongOption(StrEnum):
-    """Values of ``--on-long``."""
-
-    cut = "cut"
-    error = "error"
-
-
 def embed(  # noqa: PLR0917 - Typer passes all by name
     context: typer.Context,
-    input: Annotated[
-        Path,
-        # Checked by ourselves, in words of our own.
-        typer.Argument(
-            metavar="INPUT",
-            readable=False,
-            help="Text file or pipe, one text a line; - for standard input.",
-        ),
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Parquet file to write.",
-            show_default="beside INPUT, its suffix replaced by .parquet",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="PATH",
-            envvar="LLAMA_CLI_MODEL",
-            help="GGUF file, or a folder of them.",
-            show_default="built-in all-MiniLM-L6-v2",
-        ),
-    ] = None,
-    filename: Annotated[
-        str | None,
-        typer.Option("--filename", metavar="NAME", help="Which file to use in a folder of models."),
-    ] = None,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            "--batch-size",
-            metavar="N",
-            min=1,
-            max=1_000_000,
-            help="Texts buffered before they go to the writer. More takes more memory.",
-        ),
-    ] = 1024,
-    normalize: Annotated[
-        bool, typer.Option("--normalize/--no-normalize", help="Scale vectors to length 1 (L2).")
-    ] = True,
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            "--max-length",
-            metavar="N",
-            min=1,
-            help="Tokens after which a text is cut.",
-            show_default="the model's trained context",
-        ),
-    ] = None,
-    on_long: Annotated[
-        OnLongOption,
-        typer.Option(
-            "--on-long",
-            metavar="cut|error",
-            help="Cut texts that are too long, or stop with an error.",
-        ),
-    ] = OnLongOption.cut,
-    pooling: Annotated[
-        PoolingOption,
-        typer.Option(
-            "--pooling",
-            metavar="TYPE",
-            help="auto (what the model file says), mean, cls or last.",
-        ),
-    ] = PoolingOption.auto,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            metavar="N",
-            min=1,
-            max=1024,
-            help="CPU threads in all.",
-            show_default="usable cores",
-        ),
-    ] = None,
-    gpu_layers: Annotated[
-        int | None,
-        typer.Option(
-            "--gpu-layers",
-            metavar="N",
-            min=-1,
-            help="Model layers on the GPU; -1: all.",
-            show_default="all where there is a GPU",
-        ),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="NAME", help="auto, cpu, gpu, or a GPU's name such as CUDA0."
-        ),
-    ] = "auto",
-    dedup: Annotated[
-        bool, typer.Option("--dedup/--no-dedup", help="Compute repeated texts only once.")
-    ] = True,
-    f32_cache: Annotated[
-        bool,
-        typer.Option(
-            "--f32-cache/--no-f32-cache",
-            help="Keep an F32 copy of the weights in the cache folder where that is faster.",
-        ),
-    ] = True,
-    line_numbers: Annotated[
-        bool, typer.Option("--line-numbers", help="Add a column with each text's line number.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output if it exists.")
-    ] = False,
-    restart: Annotated[
-        bool,
-        typer.Option("--restart", help="Discard what an unfinished run has done, and begin anew."),
-    ] = False,
-    commit_interval: Annotated[
-        float,
-        typer.Option(
-            "--commit-interval",
-            metavar="SECONDS",
-            min=0,
-            max=86_400,
-            help="Seconds after which finished rows are made safe; 64 MiB of them always are.",
-        ),
-    ] = 60,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show llama.cpp's log, and tracebacks of errors.")
-    ] = False,
+    input: Input,
+    output: Output = None,
+    model: Model = None,
+    filename: Filename = None,
+    batch_size: BatchSize = 1024,
+    normalize: Normalize = True,
+    max_length: MaxLength = None,
+    on_long: OnLong = LongTexts.cut,
+    pooling: Pooling = PoolingKind.auto,
+    threads: Threads = None,
+    gpu_layers: GpuLayers = None,
+    device: Device = "auto",
+    dedup: Dedup = True,
+    f32_cache: F32Cache = True,
+    line_numbers: LineNumbers = False,
+    overwrite: Overwrite = False,
+    restart: Restart = False,
+    commit_interval: CommitInterval = 60,
+    progress: ProgressShown = ProgressKind.auto,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
     _version: Version = False,
 ) -> int:
-    """Embed each line of a text file and write the vectors to a Parquet file."""
+    """Embed each line of a text file and write the vectors to Parquet."""
     # Here and not above: NumPy, Arrow and llama.cpp would make --help five times as slow.
     from llama_cli.cli.run_embed import run_embed
 
+    invocation: Invocation = context.obj or Invocation()
     return run_embed(
         EmbedSettings(
             input=Path("/dev/stdin") if str(input) == "-" else input,
@@ -183,7 +75,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             batch_size=batch_size,
             normalize=normalize,
             max_length=max_length,
-            cut_long=on_long is OnLongOption.cut,
+            cut_long=on_long is LongTexts.cut,
             pooling=pooling.value,
             threads=threads,
             gpu_layers=gpu_layers,
@@ -194,7 +86,8 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             overwrite=overwrite,
             restart=restart,
             commit_interval=commit_interval,
-            command=tuple(command_to_go_on(context.obj or [])),
+            command=tuple(command_to_go_on(invocation)),
+            progress=progress.value,
             quiet=quiet,
             as_json=as_json,
             debug=debug,

@@ -11,19 +11,23 @@ import json
 import select
 import sys
 import traceback
-from collections.abc import Sequence
 from typing import TextIO
 
 import typer
 
+from llama_cli.cli.events import write_event
+from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.numbers import count
 from llama_cli.cli.printable import printable
 from llama_cli.cli.stderr import ForgivingStderr
+from llama_cli.cli.usage import describe_mistake
 from llama_cli.errors import (
     LlamaCliError,
+    ModelError,
     OutputRefusedError,
     ParquetError,
     RunInterruptedError,
+    UsageError,
 )
 
 _PATIENCE_SECONDS = 1.0
@@ -35,19 +39,22 @@ EXIT_INTERRUPTED = 130
 EXIT_SIGNAL = 128
 
 
-def report_failure(error: BaseException, words: Sequence[str]) -> int:
+def report_failure(error: BaseException, invocation: Invocation) -> int:
     """Say what failed, as the given command line asked for it; returns the exit code."""
-    message, code = _describe(error)
-    if "--debug" in words:
-        traceback.print_exception(error, file=ForgivingStderr())
-    if "--json" in words:
+    message, code = _describe(error, invocation)
+    trace = "".join(traceback.format_exception(error)) if invocation.debug else ""
+    if invocation.as_json:
         with contextlib.suppress(OSError):  # stdout itself may be what failed
             print(json.dumps({"error": message, "exit_code": code}), flush=True)
     if isinstance(error, RunInterruptedError) and not _is_read(sys.stderr):
         return code  # whoever has stopped the run must not wait for a paused reader
-    stderr = ForgivingStderr()
-    stderr.write(f"llama-cli: error: {printable(message)}\n")
-    stderr.flush()
+    if invocation.as_events:
+        more = {"traceback": trace} if trace else {}
+        write_event("error", message=message, exit_code=code, **more)
+    else:
+        stderr = ForgivingStderr()
+        stderr.write(f"{trace}llama-cli: error: {printable(message)}\n")
+        stderr.flush()
     return code
 
 
@@ -61,11 +68,11 @@ def _is_read(stream: TextIO | None) -> bool:
     return True
 
 
-def _describe(error: BaseException) -> tuple[str, int]:
+def _describe(error: BaseException, invocation: Invocation) -> tuple[str, int]:
     if isinstance(error, LlamaCliError):
-        return _with_path_and_hint(error), error.exit_code
+        return _with_path_and_hint(error) + _from_outside(error, invocation), error.exit_code
     if isinstance(error, typer.TyperException):
-        return _usage_message(error), EXIT_USAGE
+        return describe_mistake(error), EXIT_USAGE
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", EXIT_INTERRUPTED
     if isinstance(error, MemoryError):
@@ -86,9 +93,14 @@ def _with_path_and_hint(error: LlamaCliError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _usage_message(error: typer.TyperException) -> str:
-    message = " ".join(error.format_message().split()).rstrip(".")
-    message = message.replace("Value error, ", "")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "llama-cli"
-    return f"{message}; see {command} --help"
+def _from_outside(error: LlamaCliError, invocation: Invocation) -> str:
+    """The variables that a refused value came from: nobody would look for it there."""
+    if not isinstance(error, UsageError | OutputRefusedError | ModelError):
+        return ""
+    message = str(error)
+    named = [
+        f"{variable}={value}"
+        for variable, value in invocation.variables.items()
+        if message.startswith(value) or f"{invocation.options[variable]} " in f"{message} "
+    ]
+    return f"; in the environment: {', '.join(named)}" if named else ""

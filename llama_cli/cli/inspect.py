@@ -10,7 +10,9 @@ import typer
 
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Parquet file made by embed.")],
-    rows: Annotated[int, typer.Option("-n", "--rows", min=0, help="Rows to show.")] = 5,
+    rows: Annotated[
+        int, typer.Option("-n", "--rows", metavar="N", min=0, help="Rows to show.")
+    ] = 5,
 ) -> int:
     """Show how a file of embeddings was made, and its first rows."""
     from llama_cli.cli.run_inspect import run_inspect

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from llama_cli.cli.errors import EXIT_SIGNAL
+from llama_cli.cli.events import as_line
 from llama_cli.errors import RunInterruptedError
 from llama_cli.output.partial import abandon_active
 from llama_cli.stopping import StopSwitch
@@ -33,16 +34,18 @@ _LEAVE_BAR = b"\r\x1b[2K\x1b[?25h"
 class SignalWatch:
     """Turns a switch when a signal comes."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, as_events: bool) -> None:
         """Nothing has come yet.
 
         Args:
             as_json: tell of an interruption on stdout as well.
+            as_events: tell of it on stderr in the form of an event.
         """
         self.switch = StopSwitch()
         self.signal: int | None = None
         self.describe: Callable[[int], str] = lambda _: "interrupted"
         self._as_json = as_json
+        self._as_events = as_events
 
     def explain(self, error: RunInterruptedError) -> RunInterruptedError:
         """The error with words for people and the signal's exit code."""
@@ -70,7 +73,11 @@ class SignalWatch:
         """Past Python's streams: the signal may have come in the middle of a write to one."""
         if self._as_json and sys.stdout is not None:
             _write(1, json.dumps({"error": message, "exit_code": code}).encode() + b"\n")
-        if sys.stderr is not None:
+        if sys.stderr is None:
+            return
+        if self._as_events:
+            _write(2, as_line("error", message=message, exit_code=code).encode())
+        else:
             start = _LEAVE_BAR if os.isatty(2) else b""
             _write(2, start + f"llama-cli: error: {message}\n".encode())
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TextIO, cast
-
-from rich.console import Console
+from typing import cast
 
 from llama_cli.allocator import give_back_large_blocks
 from llama_cli.cli.continuation import describe_interruption
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
 from llama_cli.cli.interrupt import SignalWatch, watched_signals
+from llama_cli.cli.messages import Messages, make_messages, show_log
 from llama_cli.cli.numbers import count
-from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
-from llama_cli.cli.stderr import ForgivingStderr
-from llama_cli.cli.summary import as_json, as_text
+from llama_cli.cli.summary import as_json
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.options import EmbedderOptions
@@ -26,7 +23,6 @@ from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.outcome import RunSummary
 from llama_cli.pipeline import run
-from llama_cli.progress import RoomyConsole, make_view
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +33,9 @@ _SUSPICIOUS_SHARE = 0.5
 def run_embed(settings: EmbedSettings) -> int:
     """Run one embedding job and report on it; returns the exit code."""
     give_back_large_blocks()
-    console = RoomyConsole(
-        file=cast(TextIO, ForgivingStderr()), highlight=False, markup=False, emoji=False
-    )
-    _show_log(console, debug=settings.debug, quiet=settings.quiet)
-    watch = SignalWatch(as_json=settings.as_json)
+    messages = make_messages(settings)
+    show_log(messages, debug=settings.debug, quiet=settings.quiet)
+    watch = SignalWatch(as_json=settings.as_json, as_events=settings.progress == "json")
     with watched_signals(watch):
         job = resolve_job(settings)
         resumable = job.resumable
@@ -50,7 +44,7 @@ def run_embed(settings: EmbedSettings) -> int:
         )
         if not resumable:
             log.info("this input cannot be resumed: if this run is interrupted, it starts over")
-        view = make_view(console, quiet=settings.quiet)
+        view = messages.start(job)
         try:
             summary = run(job, view.update, watch.switch)
             watch.describe = lambda _: f"interrupted; {job.output} is finished"
@@ -58,14 +52,19 @@ def run_embed(settings: EmbedSettings) -> int:
             raise watch.explain(error) from error
         finally:
             view.stop()
-        return _report(summary, settings, console)
+        return _report(summary, settings, messages)
 
 
-def _report(summary: RunSummary, settings: EmbedSettings, console: Console) -> int:
-    if not settings.quiet:
-        console.print(as_text(summary), soft_wrap=True)
+def _report(summary: RunSummary, settings: EmbedSettings, messages: Messages) -> int:
+    code = _warn(summary)
     if settings.as_json:
         _print_json(summary)
+    messages.finish(summary, code)
+    return code
+
+
+def _warn(summary: RunSummary) -> int:
+    """Say what may be wrong with the rows; returns the exit code."""
     made = summary.made
     if made.repaired > made.rows * _SUSPICIOUS_SHARE:
         lines = count(made.repaired, "line")
@@ -114,25 +113,3 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
         command=settings.command,
         float_copies=float_copies_folder() if settings.f32_cache else None,
     )
-
-
-class _ConsoleHandler(logging.Handler):
-    """Log records through the console, so that they appear above the progress bar."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        line = f"llama-cli: {level}{printable(record.getMessage())}"
-        self._console.print(line, soft_wrap=True)
-
-
-def _show_log(console: Console, *, debug: bool, quiet: bool) -> None:
-    """Warnings always; llama.cpp's own log and our details with ``--debug``."""
-    logger = logging.getLogger("llama_cli")
-    logger.handlers = [_ConsoleHandler(console)]
-    usual = logging.WARNING if quiet else logging.INFO
-    logger.setLevel(logging.DEBUG if debug else usual)
-    logging.getLogger("llama_cli.llama_cpp").propagate = debug

@@ -32,6 +32,7 @@ class EmbedSettings:
     restart: bool
     commit_interval: float
     command: tuple[str, ...]
+    progress: str
     quiet: bool
     as_json: bool
     debug: bool

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from llama_cli import progress
-from llama_cli.progress import PlainLines, RateMeter, format_seconds
+from llama_cli.progress import events, plain, rates
+from llama_cli.progress.plain import PlainLines
+from llama_cli.progress.rates import RateMeter, format_seconds
 from llama_cli.types import RunProgress
 
 
@@ -28,7 +29,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
+    for module in (events, plain, rates):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 

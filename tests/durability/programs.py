@@ -10,9 +10,9 @@ COMMAND = Path(sys.executable).parent / "llama-cli"
 # It tells of its rows at every decode.
 _LOUD = """
 import sys
-from llama_cli import progress
 from llama_cli.cli.app import main
-progress._PLAIN_INTERVAL_SECONDS = 0
+from llama_cli.progress import plain
+plain._INTERVAL_SECONDS = 0
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -60,17 +60,17 @@ sys.exit(main(sys.argv[1:]))
 # When it is done it makes a file ../done, and says nothing until there is a file ../go.
 _LATE = """
 import os, sys, time
-from llama_cli.cli import run_embed
+from llama_cli.cli import messages
 from llama_cli.cli.app import main
 
-as_text = run_embed.as_text
+as_text = messages.as_text
 def late(summary):
     open("../done", "w").close()
     while not os.path.exists("../go"):
         time.sleep(0.005)
     return as_text(summary)
 
-run_embed.as_text = late
+messages.as_text = late
 sys.exit(main(sys.argv[1:]))
 """
 _AS_COMMAND = f"""

@@ -1,0 +1,44 @@
+"""Options: what the vectors are."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from typing import Annotated
+
+import typer
+
+_option = partial(typer.Option, rich_help_panel="Vectors")
+
+
+class PoolingKind(StrEnum):
+    """Values of ``--pooling``."""
+
+    auto = "auto"
+    mean = "mean"
+    cls = "cls"
+    last = "last"
+
+
+class LongTexts(StrEnum):
+    """Values of ``--on-long``."""
+
+    cut = "cut"
+    error = "error"
+
+
+Normalize = Annotated[
+    bool, _option("--normalize/--no-normalize", help="Scale vectors to length 1 (L2).")
+]
+MaxLength = Annotated[
+    int | None,
+    _option(
+        "--max-length",
+        metavar="N",
+        min=1,
+        help="Tokens after which a text is cut.",
+        show_default="the model's",
+    ),
+]
+OnLong = Annotated[LongTexts, _option("--on-long", help="Cut texts that are too long, or stop.")]
+Pooling = Annotated[PoolingKind, _option("--pooling", metavar="TYPE", help="How to pool tokens.")]
