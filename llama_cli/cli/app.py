@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import cast
@@ -10,6 +11,7 @@ import typer
 from typer.core import TyperOption
 
 from llama_cli.cli.command import CommandGroup, EmbedCommand, PlainCommand
+from llama_cli.cli.completion import mend_completion
 from llama_cli.cli.embed import embed
 from llama_cli.cli.errors import EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation(words)
     try:
+        mend_completion(os.environ)
         code = make_command().main(
             args=words, prog_name="llama-cli", standalone_mode=False, obj=invocation
         )
