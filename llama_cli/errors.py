@@ -2,7 +2,8 @@
 
     LlamaCliError                  exit 1: the run failed
     ├── UsageError                 exit 2: an option, the input or the output was refused
-    │   ├── InputError             the input is missing, unreadable or not text
+    │   ├── InputError             an input is missing, unreadable or not in its format
+    │   │   └── BadRowError        a row of it cannot be used and leaving it out was not allowed
     │   └── TextTooLongError       a text is over the limit and cutting was not allowed
     ├── ModelError                 exit 3: the model cannot be used
     ├── InputReadError             exit 1: the system refused to read on
@@ -50,7 +51,11 @@ class UsageError(LlamaCliError):
 
 
 class InputError(UsageError):
-    """The input is missing, unreadable or not lines of text."""
+    """An input is missing, unreadable or not in its format."""
+
+
+class BadRowError(InputError):
+    """A row of an input cannot be used and leaving it out was not allowed."""
 
 
 class InputReadError(LlamaCliError):
@@ -58,7 +63,30 @@ class InputReadError(LlamaCliError):
 
 
 class TextTooLongError(UsageError):
-    """A text has more tokens than allowed and cutting it was not allowed either."""
+    """A text has more tokens than allowed and cutting it was not allowed either.
+
+    Attributes:
+        source: number of its input.
+        line: its line there.
+        max_length: the tokens allowed.
+    """
+
+    def __init__(self, source: int, line: int, max_length: int, place: str | None = None) -> None:
+        super().__init__(
+            f"{place or f'line {line}'}: the text has more than {max_length} tokens",
+            hint="shorten it, or leave out --on-long error to cut it",
+        )
+        self.source = source
+        self.line = line
+        self.max_length = max_length
+
+    def at(self, place: str) -> TextTooLongError:
+        """The same error with words for the place."""
+        return TextTooLongError(self.source, self.line, self.max_length, place)
+
+    def __reduce__(self) -> tuple[type[TextTooLongError], tuple[int, int, int]]:
+        """For its way from one process to another."""
+        return TextTooLongError, (self.source, self.line, self.max_length)
 
 
 class ModelError(LlamaCliError):

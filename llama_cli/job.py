@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
+import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.errors import InputError, OutputRefusedError, UsageError
+from llama_cli.errors import OutputRefusedError, UsageError
 from llama_cli.models.resolve import ModelFile
+from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.target import beside
+from llama_cli.rows import SOURCE
+from llama_cli.sources.compression import COMPRESSIONS
+from llama_cli.sources.inputs import InputFile, is_descriptor
+from llama_cli.sources.options import ReadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +26,19 @@ class EmbedJob:
     """Everything that decides what one run does.
 
     Attributes:
-        input: the text file or pipe.
+        inputs: files and pipes, in order.
+        reading: how they are read.
         output: the Parquet file to make, as the user named it.
         model: the model file.
         device: where it runs: ``auto``, ``cpu``, ``gpu``, or the name of one GPU.
         gpu_layers: layers on the GPU, -1 for all; None for all where there is one.
         embedder: how texts become vectors.
+        dtype: type of the vectors' floats in the file.
+        vector_type: whether the file's lists of them have a fixed size.
         batch_size: texts buffered before they go to the writer.
         line_numbers: whether to add the column ``line``.
+        with_source: whether to add the column ``source``.
+        report: where to say which texts were cut, repaired, skipped or failed; None for nowhere.
         overwrite: whether an existing output may be replaced.
         restart: whether to discard what an unfinished run has done.
         commit_interval: seconds after which finished rows are made safe.
@@ -32,14 +46,19 @@ class EmbedJob:
         command: the words of the command line, for people; empty where there was none.
     """
 
-    input: Path
+    inputs: Sequence[InputFile]
     output: Path
     model: ModelFile
     device: str
     gpu_layers: int | None
     embedder: EmbedderOptions
+    reading: ReadOptions
+    dtype: DType = "float32"
+    vector_type: VectorType = "fixed"
     batch_size: int = 1024
     line_numbers: bool = False
+    with_source: bool = False
+    report: Path | None = None
     overwrite: bool = False
     restart: bool = False
     commit_interval: float = 60.0
@@ -48,69 +67,99 @@ class EmbedJob:
 
     @property
     def resumable(self) -> bool:
-        """Whether the input can be read again from where an earlier run stopped."""
-        return self.input.is_file() and not _is_descriptor(self.input)
+        """Whether the inputs can be read again from where an earlier run stopped."""
+        return all(file.is_regular for file in self.inputs)
+
+    @property
+    def own_columns(self) -> list[str]:
+        """Names of the output's columns, those carried through aside."""
+        return own_columns(line_numbers=self.line_numbers) + [SOURCE] * self.with_source
 
 
-def resolve_output(input_path: Path, output: str | None, *, overwrite: bool) -> Path:
-    """The file to write, refused early where it cannot be written.
+def name_output(words: Sequence[str], output: str | None) -> Path:
+    """The file to write, with the name that it takes from the input where it was given none.
 
     Args:
-        input_path: the input, from which a missing output takes its name.
+        words: what the user named as inputs.
         output: what the user named, or None.
+
+    Raises:
+        OutputRefusedError: the name is that of a folder.
+        UsageError: no output was named and there is no name to go by.
+    """
+    if output is not None:
+        if output.endswith("/"):
+            raise OutputRefusedError(
+                f"{output}: is a folder", path=Path(output), hint="name a file in it"
+            )
+        return Path(output)
+    path = Path(words[0])
+    mode = _mode(path)
+    # A pattern that nothing matches is refused as such later.
+    is_pattern = not mode and any(glob.iglob(words[0], recursive=True))  # noqa: PTH207
+    if len(words) > 1 or stat.S_ISDIR(mode) or is_pattern:
+        raise UsageError("several inputs have no name in common: name the output with -o FILE")
+    if words[0] == "-" or is_descriptor(path) or stat.S_ISFIFO(mode):
+        raise UsageError("a pipe has no name: say where the output goes with -o FILE")
+    if path.suffix.lower() in {kind.suffix for kind in COMPRESSIONS}:
+        path = path.with_suffix("")
+    made = path.with_suffix(".parquet")
+    if made == path:
+        raise UsageError(f"{path}: say where the output goes with -o FILE")
+    return made
+
+
+def _mode(path: Path) -> int:
+    """What it is; 0 of what is not there, which `find_inputs` finds out as well."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mode
+    return 0
+
+
+def check_output(path: Path, inputs: Iterable[InputFile], *, overwrite: bool) -> None:
+    """Refuse early an output that cannot be written.
+
+    Args:
+        path: the output.
+        inputs: files that must not be replaced.
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        InputError: the input is not there.
-        OutputRefusedError: the output is a folder, a device, the input, or exists already.
-        UsageError: no output was named and the input has no name to go by.
+        OutputRefusedError: it is a folder, a device, an input, or exists already.
     """
     try:
-        _check_input(input_path)
-    except OSError as error:
-        raise InputError(f"{input_path}: {error.strerror}") from error
-    if output is None:
-        if not input_path.is_file() or _is_descriptor(input_path):
-            raise UsageError("a pipe has no name: say where the output goes with -o FILE")
-        path = input_path.with_suffix(".parquet")
-    elif output.endswith("/"):
-        raise OutputRefusedError(
-            f"{output}: is a folder", path=Path(output), hint="name a file in it"
-        )
-    else:
-        path = Path(output)
-    try:
         if path.exists():
-            _check_existing(path, input_path, overwrite=overwrite)
+            _check_existing(path, inputs, overwrite=overwrite)
         _check_folder(Path(os.path.realpath(path)))
     except OSError as error:
         raise OutputRefusedError(f"{path}: {error.strerror}", path=path) from error
-    return path
 
 
-def _is_descriptor(path: Path) -> bool:
-    """Whether it stands for an open file of this process, whose name is no name to go by."""
-    return path == Path("/dev/stdin") or path.is_relative_to("/dev/fd")
+def check_report(report: Path | None, output: Path, inputs: Iterable[InputFile]) -> None:
+    """Refuse to write the report over another file of the run.
+
+    Raises:
+        UsageError: it is the output or an input, or a folder.
+    """
+    if report is None:
+        return
+    if report.is_dir():
+        raise UsageError(f"--report {report}: is a folder")
+    others = [file.path for file in inputs if file.is_regular] + [output]
+    if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
+        raise UsageError(f"--report {report}: is the output or an input itself")
 
 
-def _check_input(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, not a text file")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path}: permission denied")
-
-
-def _check_existing(output: Path, input_path: Path, *, overwrite: bool) -> None:
+def _check_existing(output: Path, inputs: Iterable[InputFile], *, overwrite: bool) -> None:
     if output.is_dir():
         raise OutputRefusedError(f"{output}: is a folder", path=output, hint="name a file in it")
     if not output.is_file():
         raise OutputRefusedError(
             f"{output}: is not a regular file, so it cannot be replaced", path=output
         )
-    if output.samefile(input_path):
-        raise OutputRefusedError(f"{output}: the output is the input itself", path=output)
+    for file in inputs:
+        if output.samefile(file.path):
+            raise OutputRefusedError(f"{output}: the output is the input itself", path=output)
     # A run that was killed when all but done is recognised by its journal.
     if not overwrite and not beside(output, ".journal").exists():
         raise OutputRefusedError(

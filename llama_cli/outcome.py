@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import xxhash
+
 from llama_cli import __version__
-from llama_cli.isolation.engine import IsolatedEngine
+from llama_cli.engine.facts import OpenedModel
 from llama_cli.job import EmbedJob
 from llama_cli.output.journal import RunHeader
 from llama_cli.output.metadata import InputProvenance, ModelProvenance, Provenance
-from llama_cli.sources.lines import LineSource
+from llama_cli.sources.sequence import InputSequence
 from llama_cli.tally import Tally
 
 
@@ -46,17 +49,18 @@ class RunSummary:
 
 def make_provenance(  # noqa: PLR0917 - everything that a run is
     job: EmbedJob,
-    engine: IsolatedEngine,
-    source: LineSource,
+    model: OpenedModel,
+    source: InputSequence,
     header: RunHeader,
     tally: Tally,
     sha256: str,
 ) -> Provenance:
     """The origin of a file whose last row is written."""
-    facts = engine.facts
+    facts = model.facts
+    inputs = _inputs(source)
     return Provenance(
         tool_version=__version__,
-        llama_cpp_version=engine.llama_cpp_version,
+        llama_cpp_version=model.llama_cpp_version,
         model=ModelProvenance(
             name=facts.name,
             sha256=sha256,
@@ -64,12 +68,12 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
             quantisation=facts.quantisation,
             dimension=facts.dimension,
         ),
-        pooling=engine.pooling,
+        pooling=model.pooling,
         normalized=job.embedder.normalize,
-        max_length=engine.max_length,
-        input=InputProvenance(source.name, source.bytes_read, source.digest),
+        max_length=model.max_length,
+        input=inputs[0] if len(inputs) == 1 else _summarize(inputs),
         rows=tally.rows,
-        skipped=source.lines - tally.rows,
+        skipped=tally.skipped,
         cut=tally.cut,
         repaired=tally.repaired,
         repeated=tally.repeated,
@@ -78,4 +82,26 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
         started_at=header.started_at,
         finished_at=datetime.now(UTC),
         run_id=header.run_id,
+        inputs=tuple(inputs) if len(inputs) > 1 else (),
+        bad_rows=tally.bad_rows,
+        limit=job.reading.limit,
+        dims=job.embedder.dims,
+        prompt=job.embedder.prompt,
+    )
+
+
+def _inputs(source: InputSequence) -> list[InputProvenance]:
+    """Each input that was read."""
+    return [
+        InputProvenance(file.name, *fingerprint)
+        for file, fingerprint in zip(source.files, source.fingerprints(), strict=False)
+    ]
+
+
+def _summarize(inputs: Sequence[InputProvenance]) -> InputProvenance:
+    digests = "".join(one.xxh3_128 for one in inputs)
+    return InputProvenance(
+        f"{len(inputs)} inputs",
+        sum(one.bytes for one in inputs),
+        xxhash.xxh3_128_hexdigest(digests.encode()),
     )

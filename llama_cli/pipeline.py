@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import time
 import uuid
@@ -13,23 +12,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from llama_cli.agreement import agree_on_inputs, describe_inputs, make_identity
 from llama_cli.engine.options import EngineOptions
-from llama_cli.errors import LlamaCliError, ParquetError, RunInterruptedError, UsageError
+from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
 from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
 from llama_cli.isolation.signature import model_signature
 from llama_cli.job import EmbedJob
 from llama_cli.outcome import RunSummary, make_provenance
-from llama_cli.output.journal import Commit, RunHeader
-from llama_cli.output.metadata import FORMAT_VERSION, METADATA_KEY, Provenance
+from llama_cli.output.journal import RunHeader
+from llama_cli.output.metadata import METADATA_KEY, Provenance
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.schema import output_schema
 from llama_cli.output.writer import ParquetWriter
-from llama_cli.sources.lines import LineSource, open_lines
+from llama_cli.recorder import Recorder
+from llama_cli.report import RunReport
+from llama_cli.rows import RowMaker
+from llama_cli.sources.sequence import InputSequence
+from llama_cli.sources.source import Fingerprint
 from llama_cli.stopping import StopSwitch
 from llama_cli.tally import Tally
-from llama_cli.types import EmbeddingBatch, RunProgress, VectorBatch, WriteProgress
+from llama_cli.types import RunProgress, WriteProgress
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ COMMIT_BYTES = 64 * 2**20
 def run(
     job: EmbedJob, on_progress: ProgressCallback | None = None, stop: StopSwitch | None = None
 ) -> RunSummary:
-    """Embed every text of the job's input into its output.
+    """Embed every text of the job's inputs into its output.
 
     Args:
         job: what to do.
@@ -57,93 +59,75 @@ def run(
     started = time.perf_counter()
     stop = stop or StopSwitch()
     with (
-        open_lines(job.input) as source,
         _open_partial(job) as partial,
+        InputSequence(agree_on_inputs(job, partial), job.reading) as source,
         IsolatedEngine() as engine,
         stop.calls(engine.stop),
     ):
         engine.start()
+        source.look(job.own_columns)
         signature = model_signature(job.model.path)
         digest = job.model.sha256()
-        engine.open(_engine_options(job, digest), signature)
-        identity = _identity(job, engine, digest)
-        made = partial.finished_before
-        if made and identity is not None and not job.restart:
-            if identity == partial.identity and source.is_all(
-                made.input.bytes, made.input.xxh3_128
-            ):
-                partial.clean_up()
-                log.info("an earlier run had finished %s", job.output)
-                before = Tally(rows=made.rows, tokens=made.tokens)
-                return _summarize(job, made, before, started)
-            source.rewind()
-        last = None if job.restart else partial.last_commit(identity)
-        before = _go_on(last, source) if last else Tally()
-        header = partial.start(_header(job, identity), restart=job.restart)
-        tally = dataclasses.replace(before)
-        with ParquetWriter(
-            job.output,
-            engine.dimension,
-            job.batch_size,
+        model = engine.open(_engine_options(job, digest), signature)
+        names = [file.name for file in source.files] if job.with_source else None
+        maker = RowMaker(job.line_numbers, names, source.kept)
+        schema = output_schema(
+            model.dimension,
             line_numbers=job.line_numbers,
-            partial=partial,
-            on_progress=_observer(on_progress, tally, source.size),
-        ) as writer:
+            dtype=job.dtype,
+            vector_type=job.vector_type,
+            extra=maker.extra,
+        )
+        identity = make_identity(job, source, model, digest, schema)
+        made = partial.finished_before
+        if made and not job.restart and _is_same(made, identity, partial, source):
+            partial.clean_up()
+            log.info("an earlier run had finished %s", job.output)
+            return _summarize(job, made, Tally(rows=made.rows, tokens=made.tokens), started)
+        resumable = not job.restart and partial.last_commit(identity) is not None
+        before = _go_on(partial, source) if resumable else Tally()
+        header = partial.start(_header(job, source, identity), restart=job.restart)
+        tally = dataclasses.replace(before)
+        with (
+            RunReport(job.report, [file.name for file in source.files], model.max_length) as report,
+            ParquetWriter(
+                job.output,
+                model.dimension,
+                job.batch_size,
+                schema=schema,
+                partial=partial,
+                on_progress=_observer(on_progress, tally, source.size),
+            ) as writer,
+        ):
+            report.begin(partial.commits[-1].state.get("report") if resumable else 0)
             writer.flush()  # tells the progress where the run starts from
-            _embed_all(job, engine, source, partial, writer, tally)
-            provenance = make_provenance(job, engine, source, header, tally, digest)
+            recorder = Recorder(source, maker, partial, writer, report, tally)
+            _embed_all(job, engine, source, recorder)
+            provenance = make_provenance(job, model, source, header, tally, digest)
             writer.add_metadata(METADATA_KEY, provenance.to_json())
             writer.close()
         return _summarize(job, provenance, before, started)
 
 
-def _embed_all(  # noqa: PLR0917 - the parts of a run
-    job: EmbedJob,
-    engine: IsolatedEngine,
-    source: LineSource,
-    partial: PartialOutput,
-    writer: ParquetWriter,
-    tally: Tally,
+def _embed_all(
+    job: EmbedJob, engine: IsolatedEngine, source: InputSequence, recorder: Recorder
 ) -> None:
     """Write a row for every text, and make them safe now and then, at the end, and on failure."""
-
-    def commit() -> None:
-        # Never a position in the input behind rows that the writer does not have.
-        if partial.identity is not None and partial.rows < tally.rows == writer.rows_accepted:
-            writer.commit(tally.to_state(source.digest_at(tally.position)))
-
     due = time.monotonic() + job.commit_interval
     try:
-        for vectors in engine.embed(source):
-            rows = hash_texts(vectors, line_numbers=job.line_numbers)
-            tally.add(vectors)
-            source.passed(tally.position)
-            writer.write_batch(rows)
-            del vectors, rows  # its texts may be many MB: let them go before the next are read
-            if time.monotonic() >= due or writer.uncommitted_bytes >= COMMIT_BYTES:
-                commit()
+        for vectors in engine.embed(source, source.name_place):
+            recorder.take(vectors)
+            del vectors  # its texts may be many MB: let them go before the next are read
+            if time.monotonic() >= due or recorder.uncommitted_bytes >= COMMIT_BYTES:
+                recorder.commit()
                 due = time.monotonic() + job.commit_interval
     except BaseException as error:
         # A text that is refused in the first minute is likely to be mended: nothing is kept then.
-        if partial.rows or not isinstance(error, UsageError):
-            with contextlib.suppress(ParquetError):
-                commit()
+        if recorder.has_commits or not isinstance(error, UsageError):
+            with contextlib.suppress(LlamaCliError):
+                recorder.commit()
         raise
-    commit()
-
-
-def hash_texts(vectors: VectorBatch, *, line_numbers: bool) -> EmbeddingBatch:
-    """The rows of the output: each text's MD5 beside what the engine made of it."""
-    texts = [record.text for record in vectors.records]
-    return EmbeddingBatch(
-        texts=texts,
-        text_hashes=[hashlib.md5(text, usedforsecurity=False).hexdigest() for text in texts],
-        embeddings=vectors.embeddings,
-        sequence_lengths=vectors.sequence_lengths,
-        processing_times_ms=vectors.processing_times_ms,
-        valid=vectors.valid,
-        lines=np.array([r.line for r in vectors.records], np.int64) if line_numbers else None,
-    )
+    recorder.finish()
 
 
 @contextlib.contextmanager
@@ -176,35 +160,34 @@ def _engine_options(job: EmbedJob, digest: str) -> EngineOptions:
     )
 
 
-def _identity(job: EmbedJob, engine: IsolatedEngine, digest: str) -> dict[str, Any] | None:
-    """What determines the rows, the input aside, in words fit for messages."""
-    if not job.resumable:
-        return None
-    columns = output_schema(engine.dimension, line_numbers=job.line_numbers).names
-    return {
-        "format version": FORMAT_VERSION,
-        "model": digest,
-        "pooling": engine.pooling,
-        "normalization": "on" if job.embedder.normalize else "off",
-        "maximum length": engine.max_length,
-        "set of columns": columns,
-    }
-
-
-def _header(job: EmbedJob, identity: dict[str, Any] | None) -> RunHeader:
-    about = {
-        "command": list(job.command),
-        "folder": str(Path.cwd()),
-        "input": str(job.input.absolute()),
-    }
+def _header(job: EmbedJob, source: InputSequence, identity: dict[str, Any] | None) -> RunHeader:
+    about = {"command": list(job.command), "folder": str(Path.cwd()), **describe_inputs(source)}
     return RunHeader(uuid.uuid4().hex, datetime.now(UTC), identity, about)
 
 
-def _go_on(last: Commit, source: LineSource) -> Tally:
-    """Bring the input to where the last commit was; the counts up to there."""
+def _is_same(
+    made: Provenance,
+    identity: dict[str, Any] | None,
+    partial: PartialOutput,
+    source: InputSequence,
+) -> bool:
+    """Whether this run would make what an earlier one has finished."""
+    if identity is None or identity != partial.identity:
+        return False
+    return source.are([Fingerprint(one.bytes, one.xxh3_128) for one in made.all_inputs])
+
+
+def _go_on(partial: PartialOutput, source: InputSequence) -> Tally:
+    """Bring the inputs to where the last commit was; the counts up to there."""
+    last = partial.commits[-1]
     tally = Tally.from_state(last.rows, last.state)
-    source.go_on_after(tally.position, tally.line, last.state["input"]["xxh3_128"])
-    log.info("going on at row %d, after line %d of %s", tally.rows + 1, tally.line, source.name)
+    states = [commit.state["input"] for commit in partial.commits]
+    finished = [Fingerprint(*one) for state in states for one in state["finished"]]
+    source.go_on_after(tally.place, states[-1]["xxh3_128"], finished, tally.rows)
+    place = source.name_place(tally.place.source, tally.place.line)
+    if len(source.files) == 1:
+        place += f" of {source.files[0].name}"
+    log.info("going on at row %d, after %s", tally.rows + 1, place)
     return tally
 
 
@@ -223,7 +206,7 @@ def _observer(
         RunProgress(
             rows=written.rows_accepted,
             tokens=tally.tokens,
-            bytes_read=tally.position,
+            bytes_read=tally.bytes_read,
             bytes_total=input_size,
             bytes_written=written.bytes_written,
         )

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FloatMatrix = npt.NDArray[np.float32]
 TokenIds = npt.NDArray[np.int32]
 
 
+class KeptRow(NamedTuple):
+    """The columns of the input that are carried through beside one text."""
+
+    batch: pa.RecordBatch
+    """These columns of some rows."""
+    row: int
+    """Which of them is the text's."""
+
+
 class TextRecord(NamedTuple):
-    """One text of the input.
+    """One text of the inputs.
 
     Texts stay UTF-8 bytes all the way to Arrow: they are stored exactly as they were read, and
     one emoji in a long line does not quadruple its memory as it would in a ``str``.
@@ -23,11 +35,17 @@ class TextRecord(NamedTuple):
     text: bytes
     """Valid UTF-8, exactly as it is stored and hashed."""
     line: int
-    """Line number in the input, from 1."""
+    """Line of its input where it begins, or row of a table, from 1."""
     end: int
-    """Position in the input just after the line, in bytes."""
+    """Position in its input just after it: bytes of the unpacked text, or rows of a table."""
     repaired: bool = False
     """Whether bytes that are not UTF-8 became U+FFFD."""
+    source: int = 0
+    """Which of the run's inputs it is from, from 0."""
+    read: int = 0
+    """Bytes of all inputs, packed as they are, that had been read for it. For showing progress."""
+    kept: KeptRow | None = None
+    """Columns carried through, or None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +58,7 @@ class VectorBatch:
         valid: bool[n]; False where the model gave no finite vector.
         sequence_lengths: uint32[n], tokens fed to the model, special tokens included.
         processing_times_ms: uint64[n], each text's share of its batch's compute time.
-        cut: how many of the texts were shortened to the maximum length.
+        cut: bool[n]; True where the text was shortened to the maximum length.
         repeated: bool[n]; True where the vector is that of an equal text before it.
     """
 
@@ -49,7 +67,7 @@ class VectorBatch:
     valid: npt.NDArray[np.bool_]
     sequence_lengths: npt.NDArray[np.uint32]
     processing_times_ms: npt.NDArray[np.uint64]
-    cut: int
+    cut: npt.NDArray[np.bool_]
     repeated: npt.NDArray[np.bool_]
 
 
@@ -86,6 +104,7 @@ class EmbeddingBatch:
         processing_times_ms: uint64[n].
         valid: bool[n], False where the row has no vector; None where all rows have one.
         lines: int64[n] line numbers, or None for files without that column.
+        extra: n rows of other columns, or None for files without any.
     """
 
     texts: Sequence[bytes] | Sequence[str]
@@ -95,6 +114,7 @@ class EmbeddingBatch:
     processing_times_ms: npt.NDArray[np.uint64]
     valid: npt.NDArray[np.bool_] | None = None
     lines: npt.NDArray[np.int64] | None = None
+    extra: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -54,7 +54,7 @@ def embed_all(embedder: LlamaEmbedder, texts: Sequence[str | bytes]) -> Embedded
         lengths=[int(n) for batch in batches for n in batch.sequence_lengths],
         times=[int(n) for batch in batches for n in batch.processing_times_ms],
         lines=[record.line for batch in batches for record in batch.records],
-        cut=sum(batch.cut for batch in batches),
+        cut=sum(int(batch.cut.sum()) for batch in batches),
         repeated=sum(int(batch.repeated.sum()) for batch in batches),
     )
 

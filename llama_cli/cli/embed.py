@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from llama_cli.cli.continuation import command_to_go_on
 from llama_cli.cli.invocation import Invocation
-from llama_cli.cli.options.input import Input
+from llama_cli.cli.options.input import (
+    BadRows,
+    Column,
+    Format,
+    FormatName,
+    Inputs,
+    Keep,
+    Limit,
+    OnBadRow,
+)
 from llama_cli.cli.options.model import F32Cache, Filename, Model
-from llama_cli.cli.options.output import CommitInterval, LineNumbers, Output, Overwrite, Restart
+from llama_cli.cli.options.output import (
+    CommitInterval,
+    LineNumbers,
+    Output,
+    Overwrite,
+    Report,
+    Restart,
+    WithSource,
+)
 from llama_cli.cli.options.run import (
     AsJson,
     BatchSize,
@@ -24,12 +39,18 @@ from llama_cli.cli.options.run import (
     Threads,
 )
 from llama_cli.cli.options.vectors import (
+    Dims,
+    DType,
+    DTypeName,
     LongTexts,
     MaxLength,
     Normalize,
     OnLong,
     Pooling,
     PoolingKind,
+    Prompt,
+    VectorLayout,
+    VectorType,
 )
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.version import Version
@@ -37,12 +58,21 @@ from llama_cli.cli.version import Version
 
 def embed(  # noqa: PLR0917 - Typer passes all by name
     context: typer.Context,
-    input: Input,
+    inputs: Inputs,
+    format: Format = FormatName.auto,
+    column: Column = None,
+    keep: Keep = None,
+    on_bad_row: OnBadRow = BadRows.error,
+    limit: Limit = None,
     output: Output = None,
     model: Model = None,
     filename: Filename = None,
     batch_size: BatchSize = 1024,
+    prompt: Prompt = None,
     normalize: Normalize = True,
+    dims: Dims = None,
+    dtype: DType = DTypeName.float32,
+    vector_type: VectorType = VectorLayout.fixed,
     max_length: MaxLength = None,
     on_long: OnLong = LongTexts.cut,
     pooling: Pooling = PoolingKind.auto,
@@ -52,6 +82,8 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     dedup: Dedup = True,
     f32_cache: F32Cache = True,
     line_numbers: LineNumbers = False,
+    with_source: WithSource = False,
+    report: Report = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
     commit_interval: CommitInterval = 60,
@@ -61,19 +93,28 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     debug: Debug = False,
     _version: Version = False,
 ) -> int:
-    """Embed each line of a text file and write the vectors to Parquet."""
+    """Embed each line or row of the inputs and write the vectors to Parquet."""
     # Here and not above: NumPy, Arrow and llama.cpp would make --help five times as slow.
     from llama_cli.cli.run_embed import run_embed
 
     invocation: Invocation = context.obj or Invocation()
     return run_embed(
         EmbedSettings(
-            input=Path("/dev/stdin") if str(input) == "-" else input,
+            inputs=tuple(inputs),
+            format=None if format is FormatName.auto else format.value,
+            column=column,
+            keep=tuple(name.strip() for names in keep or [] for name in names.split(",")),
+            skip_bad_rows=on_bad_row is BadRows.skip,
+            limit=limit,
             output=output,
             model=model,
             filename=filename,
             batch_size=batch_size,
+            prompt=prompt or "",
             normalize=normalize,
+            dims=dims,
+            dtype=dtype.value,
+            vector_type=vector_type.value,
             max_length=max_length,
             cut_long=on_long is LongTexts.cut,
             pooling=pooling.value,
@@ -83,6 +124,8 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             dedup=dedup,
             f32_cache=f32_cache,
             line_numbers=line_numbers,
+            with_source=with_source,
+            report=report,
             overwrite=overwrite,
             restart=restart,
             commit_interval=commit_interval,

@@ -93,7 +93,7 @@ class EventMessages:
         write_event(
             "start",
             version=__version__,
-            input=str(job.input),
+            inputs=[str(file.path) for file in job.inputs],
             output=str(job.output),
             model=str(job.model.path),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import cast
 
 from llama_cli.allocator import give_back_large_blocks
@@ -18,11 +19,15 @@ from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError
-from llama_cli.job import EmbedJob, resolve_output
+from llama_cli.job import EmbedJob, check_output, check_report, name_output
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.outcome import RunSummary
+from llama_cli.output.schema import DType, VectorType
+from llama_cli.output.target import beside
 from llama_cli.pipeline import run
+from llama_cli.sources.inputs import find_inputs
+from llama_cli.sources.options import ReadOptions
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +95,22 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
     Raises:
         LlamaCliError: one of them is refused.
     """
-    output = resolve_output(settings.input, settings.output, overwrite=settings.overwrite)
+    output = name_output(settings.inputs, settings.output)
+    report = Path(settings.report) if settings.report else None
+    beside_output = (beside(output, ".partial"), beside(output, ".journal"))
+    own = [output, *beside_output, *([report] if report else [])]
+    inputs = find_inputs(settings.inputs, exclude=own)
+    check_output(output, inputs, overwrite=settings.overwrite)
+    check_report(report, output, inputs)
     return EmbedJob(
-        input=settings.input,
+        inputs=inputs,
+        reading=ReadOptions(
+            format=settings.format,
+            column=settings.column,
+            keep=settings.keep,
+            skip_bad_rows=settings.skip_bad_rows,
+            limit=settings.limit,
+        ),
         output=output,
         model=resolve_model(settings.model, settings.filename),
         device=settings.device,
@@ -100,13 +118,19 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
         embedder=EmbedderOptions(
             pooling=cast(PoolingChoice, settings.pooling),
             normalize=settings.normalize,
+            dims=settings.dims,
+            prompt=settings.prompt,
             max_length=settings.max_length,
             cut_long=settings.cut_long,
             threads=settings.threads or usable_cores(),
             dedup=settings.dedup,
         ),
+        dtype=cast(DType, settings.dtype),
+        vector_type=cast(VectorType, settings.vector_type),
         batch_size=settings.batch_size,
         line_numbers=settings.line_numbers,
+        with_source=settings.with_source,
+        report=report,
         overwrite=settings.overwrite,
         restart=settings.restart,
         commit_interval=settings.commit_interval,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +12,21 @@ class EmbedSettings:
     ``command`` is the command line that would go on with this run.
     """
 
-    input: Path
+    inputs: tuple[str, ...]
+    format: str | None
+    column: str | None
+    keep: tuple[str, ...]
+    skip_bad_rows: bool
+    limit: int | None
     output: str | None
     model: str | None
     filename: str | None
     batch_size: int
+    prompt: str
     normalize: bool
+    dims: int | None
+    dtype: str
+    vector_type: str
     max_length: int | None
     cut_long: bool
     pooling: str
@@ -28,6 +36,8 @@ class EmbedSettings:
     dedup: bool
     f32_cache: bool
     line_numbers: bool
+    with_source: bool
+    report: str | None
     overwrite: bool
     restart: bool
     commit_interval: float

@@ -69,7 +69,8 @@ class LlamaEmbedder:
         self.max_length = _resolve_max_length(model.facts, options.max_length)
         self._options = options
         self._return_texts = return_texts
-        self._tokenizer = Tokenizer(model, self.max_length)
+        self._dims = _resolve_dims(model.facts, options.dims)
+        self._tokenizer = Tokenizer(model, self.max_length, options.prompt)
         self._recent = RecentTexts(self.dimension) if options.dedup else None
         plan = make_plan(
             options.threads,
@@ -97,7 +98,7 @@ class LlamaEmbedder:
     @property
     def dimension(self) -> int:
         """Width of each vector."""
-        return self.facts.dimension
+        return self._dims
 
     def embed(self, records: Iterable[TextRecord]) -> Iterator[VectorBatch]:
         """Vectors of the texts, in order, a decode's worth at a time.
@@ -162,10 +163,7 @@ class LlamaEmbedder:
             return Item(kept, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.cut and not self._options.cut_long:
-            raise TextTooLongError(
-                f"line {record.line}: the text has more than {self.max_length} tokens",
-                hint="shorten it, or leave out --on-long error to cut it",
-            )
+            raise TextTooLongError(record.source, record.line, self.max_length)
         answer = Answer(len(tokens.ids), tokens.cut)
         if self._recent is not None:
             self._recent.add(record.text, answer)
@@ -188,6 +186,8 @@ class LlamaEmbedder:
         elapsed = time.perf_counter() - started
         valid = np.asarray(np.isfinite(vectors).all(axis=1))
         vectors[~valid] = 0.0
+        if self._dims < vectors.shape[1]:
+            vectors = np.ascontiguousarray(vectors[:, : self._dims])
         if self._options.normalize:
             normalize_rows(vectors)
         shares = np.array([len(ids) for ids in texts]) / sum(map(len, texts))
@@ -200,3 +200,9 @@ def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:
             f"--max-length {wanted}: {facts.name} was trained on at most {facts.context} tokens"
         )
     return wanted or facts.context
+
+
+def _resolve_dims(facts: ModelFacts, wanted: int | None) -> int:
+    if wanted is not None and wanted > facts.dimension:
+        raise UsageError(f"--dims {wanted}: the vectors of {facts.name} have {facts.dimension}")
+    return wanted or facts.dimension

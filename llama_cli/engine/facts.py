@@ -46,12 +46,14 @@ class OpenedModel:
         facts: what the model file says.
         pooling: how token vectors become one.
         max_length: most tokens of a text, special tokens included.
+        dimension: width of the vectors as they are handed out.
         llama_cpp_version: version of the llama.cpp binding.
     """
 
     facts: ModelFacts
     pooling: Pooling
     max_length: int
+    dimension: int
     llama_cpp_version: str
 
 

@@ -15,6 +15,8 @@ class EmbedderOptions:
     Attributes:
         pooling: ``auto`` for what the model file says, else ``mean``, ``cls`` or ``last``.
         normalize: whether vectors are scaled to length 1.
+        dims: numbers of each vector to keep, the first ones; None for all.
+        prompt: put before each text for the model alone.
         max_length: most tokens of a text, special tokens included; None for the model's own.
         cut_long: cut longer texts; else they raise `TextTooLongError`.
         threads: CPU threads in all.
@@ -23,6 +25,8 @@ class EmbedderOptions:
 
     pooling: PoolingChoice = "auto"
     normalize: bool = True
+    dims: int | None = None
+    prompt: str = ""
     max_length: int | None = None
     cut_long: bool = True
     threads: int = 1

@@ -13,6 +13,7 @@ from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.specials import complete_frame
 from llama_cli.engine.wordpiece import WordPiece, is_cased
+from llama_cli.errors import UsageError
 from llama_cli.types import TokenIds
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,17 @@ class ContentTokenizer(Protocol):
 class Tokenizer:
     """Frames each text with the model's special tokens and cuts it to the limit."""
 
-    def __init__(self, model: Model, max_length: int) -> None:
-        """Prepare for texts of at most ``max_length`` tokens, special tokens included.
+    def __init__(self, model: Model, max_length: int, prompt: str = "") -> None:
+        """Prepare for texts.
+
+        Args:
+            model: the model.
+            max_length: most tokens of a text, special tokens and prompt included.
+            prompt: put before each text.
 
         Raises:
             ModelError: the vocabulary lacks a special token that the model needs.
-            UsageError: ``max_length`` leaves no room for text.
+            UsageError: ``max_length`` or the prompt leaves no room for text.
         """
         native = NativeTokenizer(model)
         self._frame = complete_frame(model, native)
@@ -58,10 +64,20 @@ class Tokenizer:
         self._content: ContentTokenizer = native
         if llama_cpp().llama_vocab_type(model.vocab) == llama_cpp().LLAMA_VOCAB_TYPE_WPM:
             self._content = build_wordpiece(model)
+        self._prompt = prompt.encode()
+        self._check_prompt()
+
+    def _check_prompt(self) -> None:
+        taken = len(self._content.content_ids(self._prompt, self._room)) if self._prompt else 0
+        if taken >= self._room:
+            raise UsageError(
+                f"the prompt has {taken} tokens, and a text may have {self._room}",
+                hint="shorten the prompt, or raise --max-length",
+            )
 
     def tokenize(self, text: bytes) -> Tokens:
-        """Tokens of one text. A text that is too long keeps its closing special token."""
-        content = self._content.content_ids(text, self._room)
+        """Tokens of one text behind the prompt. If cut, it keeps its closing special token."""
+        content = self._content.content_ids(self._prompt + text, self._room)
         return Tokens(self._frame.around(content[: self._room]), len(content) > self._room)
 
 

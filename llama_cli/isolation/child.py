@@ -108,7 +108,7 @@ class Child:
             OSError: it has ended.
         """
         texts = [record.text for record in records]
-        content = ([record.line for record in records], [len(text) for text in texts])
+        content = ([(r.source, r.line) for r in records], [len(text) for text in texts])
         data = texts[0] if len(texts) == 1 else b"".join(texts)
         self._channel.send("texts", content, [data])
 

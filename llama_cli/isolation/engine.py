@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import xxhash
 
-from llama_cli.engine.facts import ModelFacts, OpenedModel, Pooling
+from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
-from llama_cli.errors import EngineError, LlamaCliError, ModelError
+from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError
 from llama_cli.isolation.channel import Message
 from llama_cli.isolation.child import Child, ChildDiedError
 from llama_cli.isolation.feeder import Feeder
@@ -25,6 +25,11 @@ log = logging.getLogger(__name__)
 
 # Texts that crash one after another before the model itself is given up.
 _MOST_CRASHES = 10
+
+
+def name_line(_source: int, line: int) -> str:
+    """Words for a line where there is one input."""
+    return f"line {line}"
 
 
 class EngineStoppedError(LlamaCliError):
@@ -63,13 +68,16 @@ class IsolatedEngine:
         self._started = True
         self._check_stopping()  # `stop` may have found nothing to kill, or an older child
 
-    def open(self, options: EngineOptions, signature: Signature | None = None) -> None:
+    def open(self, options: EngineOptions, signature: Signature | None = None) -> OpenedModel:
         """Load the model.
 
         Args:
             options: the model and how it is used.
             signature: of the file whose sha256 the options have; that of the file there now if
                 None.
+
+        Returns:
+            What is known of it.
 
         Raises:
             ModelError: it cannot be used.
@@ -80,37 +88,19 @@ class IsolatedEngine:
             self.start()
         self._options = options
         self._signature = signature or model_signature(options.model)
-        self._opened = self._open_child()
+        opened = self._open_child()
+        self._dimension = opened.dimension
+        return opened
 
-    @property
-    def facts(self) -> ModelFacts:
-        """What the model file says of itself."""
-        return self._opened.facts
-
-    @property
-    def pooling(self) -> Pooling:
-        """How a text's token vectors become one."""
-        return self._opened.pooling
-
-    @property
-    def max_length(self) -> int:
-        """Most tokens of a text, special tokens included."""
-        return self._opened.max_length
-
-    @property
-    def dimension(self) -> int:
-        """Width of each vector."""
-        return self.facts.dimension
-
-    @property
-    def llama_cpp_version(self) -> str:
-        """Version of the llama.cpp binding."""
-        return self._opened.llama_cpp_version
-
-    def embed(self, records: Iterable[TextRecord]) -> Iterator[VectorBatch]:
+    def embed(
+        self, records: Iterable[TextRecord], name_place: Callable[[int, int], str] = name_line
+    ) -> Iterator[VectorBatch]:
         """Vectors of the texts, in order, a decode's worth at a time.
 
-        The records are read in another thread, no further ahead than the child has use for.
+        Args:
+            records: the texts. They are read in another thread, no further ahead than the child
+                has use for.
+            name_place: words for a source and a line in it, for messages.
 
         Raises:
             TextTooLongError: a text is too long and cutting is not allowed.
@@ -121,6 +111,7 @@ class IsolatedEngine:
         if self._mid_run:
             self._restart()
         self._mid_run = True
+        self._name_place = name_place
         feeder = Feeder(records)
         try:
             feeder.feed(self._child)
@@ -135,6 +126,8 @@ class IsolatedEngine:
                     self._mid_run = False
                     break
                 yield self._batch(feeder, message)
+        except TextTooLongError as error:
+            raise error.at(name_place(error.source, error.line)) from error
         finally:
             if self._mid_run:
                 self._child.kill()  # it has texts, and may have an answer, that nobody wants
@@ -244,22 +237,24 @@ class IsolatedEngine:
 
     def _without_vector(self, feeder: Feeder, record: TextRecord, why: str) -> VectorBatch:
         log.warning(
-            "line %d: llama.cpp crashes on this text (%s); its vector is null", record.line, why
+            "%s: llama.cpp crashes on this text (%s); its vector is null",
+            self._name_place(record.source, record.line),
+            why,
         )
         self._answered += 1
         return VectorBatch(
             records=feeder.take_answered(1),
-            embeddings=np.zeros((1, self.dimension), np.float32),
+            embeddings=np.zeros((1, self._dimension), np.float32),
             valid=np.zeros(1, np.bool_),
             sequence_lengths=np.zeros(1, np.uint32),
             processing_times_ms=np.zeros(1, np.uint64),
-            cut=0,
+            cut=np.zeros(1, np.bool_),
             repeated=np.zeros(1, np.bool_),
         )
 
     def _batch(self, feeder: Feeder, message: Message) -> VectorBatch:
         """The message with the texts that it answers."""
-        count, cut, (lengths, times, valid, repeated) = message.content
+        count, (lengths, times), (valid, cut, repeated) = message.content
         self._answered += count
         self._crashes = 0
         return VectorBatch(

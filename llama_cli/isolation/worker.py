@@ -63,7 +63,13 @@ def _serve(channel: Channel) -> None:
         embedder.warm_up()
         channel.send(
             "ready",
-            OpenedModel(embedder.facts, embedder.pooling, embedder.max_length, binding_version()),
+            OpenedModel(
+                embedder.facts,
+                embedder.pooling,
+                embedder.max_length,
+                embedder.dimension,
+                binding_version(),
+            ),
         )
         while True:
             for batch in embedder.embed(_receive_texts(channel)):
@@ -87,22 +93,23 @@ def _open_embedder(options: EngineOptions) -> Iterator[LlamaEmbedder]:
 
 def _receive_texts(channel: Channel) -> Iterator[TextRecord]:
     while (message := channel.receive()).kind == "texts":
-        lines, sizes = message.content
+        places, sizes = message.content
         if len(sizes) == 1:  # it may be huge, so it is neither copied nor kept
-            yield TextRecord(message.parts.pop(), lines[0], 0)
+            source, line = places[0]
+            yield TextRecord(message.parts.pop(), line, 0, source=source)
             continue
         (data,) = message.parts
         start = 0
-        for line, size in zip(lines, sizes, strict=True):
-            yield TextRecord(data[start : start + size], line, 0)
+        for (source, line), size in zip(places, sizes, strict=True):
+            yield TextRecord(data[start : start + size], line, 0, source=source)
             start += size
 
 
 def _send_vectors(channel: Channel, batch: VectorBatch) -> None:
     """Send everything but the texts, which the parent still has."""
-    columns = (batch.sequence_lengths, batch.processing_times_ms, batch.valid, batch.repeated)
-    content = (len(batch.records), batch.cut, columns)
-    channel.send("vectors", content, [batch.embeddings.data])
+    numbers = (batch.sequence_lengths, batch.processing_times_ms)
+    flags = (batch.valid, batch.cut, batch.repeated)
+    channel.send("vectors", (len(batch.records), numbers, flags), [batch.embeddings.data])
 
 
 def _stay_until_the_parent_ends(*, debug: bool) -> None:

@@ -49,13 +49,15 @@ def columns_to_arrow(columns: Columns, schema: pa.Schema, *, first_row: int = 0)
     with translated_errors(None, otherwise=ArrowConversionError):
         arrays = [
             _text_array(columns.texts, first_row),
-            _wrap_strings([text_hash.encode() for text_hash in columns.text_hashes]),
-            _embedding_array(columns, schema.field("embedding").type),
+            wrap_strings([text_hash.encode() for text_hash in columns.text_hashes]),
+            _embedding_array(columns, schema.field("embedding").type, first_row),
             _wrap_numbers(columns.sequence_lengths),
             _wrap_numbers(columns.processing_times_ms),
         ]
         if columns.lines is not None:
             arrays.append(_wrap_numbers(columns.lines))
+        if columns.extra is not None:
+            arrays += [column.combine_chunks() for column in columns.extra.columns]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -63,7 +65,7 @@ def _text_array(texts: Sequence[bytes], first_row: int) -> pa.StringArray:
     total = sum(map(len, texts))
     if total > _MAX_TEXT_BYTES:
         raise ArrowConversionError(f"{total} bytes of text do not fit one batch (2 GiB)")
-    array = _wrap_strings(texts)
+    array = wrap_strings(texts)
     try:
         array.validate(full=True)  # refuses bytes that are not UTF-8
     except pa.ArrowInvalid as error:
@@ -75,8 +77,8 @@ def _text_array(texts: Sequence[bytes], first_row: int) -> pa.StringArray:
 # takes half a second and 50 MB.
 
 
-def _wrap_strings(texts: Sequence[bytes]) -> pa.StringArray:
-    """Texts end to end; a single one, which may be 64 MiB, is not copied."""
+def wrap_strings(texts: Sequence[bytes]) -> pa.StringArray:
+    """Texts in valid UTF-8 as an array; a single one, which may be 64 MiB, is not copied."""
     offsets = np.zeros(len(texts) + 1, np.int32)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
     data = texts[0] if len(texts) == 1 else b"".join(texts)
@@ -98,9 +100,25 @@ def _find_invalid(texts: Sequence[bytes], first_row: int) -> str | None:
     return None
 
 
-def _embedding_array(columns: Columns, list_type: pa.DataType) -> pa.FixedSizeListArray:
-    values = _wrap_numbers(columns.embeddings.reshape(-1))
+def _embedding_array(columns: Columns, list_type: pa.DataType, first_row: int) -> pa.Array:
+    halved = list_type.value_type == pa.float16()
+    matrix = _to_float16(columns, first_row) if halved else columns.embeddings
+    values = _wrap_numbers(matrix.reshape(-1))
     present = None
     if columns.valid is not None:
         present = pa.py_buffer(np.packbits(columns.valid, bitorder="little"))
-    return pa.Array.from_buffers(list_type, len(columns), [present], children=[values])
+    buffers = [present]
+    if not pa.types.is_fixed_size_list(list_type):
+        rows, width = matrix.shape
+        buffers.append(pa.py_buffer(np.arange(rows + 1, dtype=np.int32) * np.int32(width)))
+    return pa.Array.from_buffers(list_type, len(columns), buffers, children=[values])
+
+
+def _to_float16(columns: Columns, first_row: int) -> npt.NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        halves = columns.embeddings.astype(np.float16)
+    lost = np.isinf(halves) & np.isfinite(columns.embeddings)
+    if lost.any():
+        row = first_row + int(lost.any(axis=1).argmax())
+        raise ArrowConversionError(f"row {row}: embedding holds a number too large for float16")
+    return halves

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from llama_cli.output.columns import Columns
 
@@ -44,8 +45,8 @@ class RowBuffer:
         Args:
             capacity: rows.
             embedding_dim: floats per row.
-            text_bytes: bytes of text after which the buffer is full, whatever its rows; a longer
-                text is alone in it.
+            text_bytes: bytes of text, and of columns beside it, after which the buffer is full,
+                whatever its rows; a longer text is alone in it.
         """
         self._capacity = capacity
         self._dim = embedding_dim
@@ -70,7 +71,8 @@ class RowBuffer:
         Returns:
             How many rows were taken; at least one where the buffer was empty.
         """
-        count, text_bytes = self._fitting(columns.texts, start)
+        beside = columns.extra.nbytes // len(columns) if columns.extra is not None else 0
+        count, text_bytes = self._fitting(columns.texts, start, beside)
         source = slice(start, start + count)
         target = slice(len(self), len(self) + count)
         rows = self._rows
@@ -81,6 +83,8 @@ class RowBuffer:
         if columns.lines is not None:
             rows.lines[target] = columns.lines[source]
             self._has_lines = True
+        if columns.extra is not None:
+            self._extra.append(columns.extra.slice(start, count))
         self._hashes += columns.text_hashes[source]
         self._texts += columns.texts[source]
         self._text_bytes += text_bytes
@@ -98,6 +102,7 @@ class RowBuffer:
             processing_times_ms=self._part(rows.processing_times_ms),
             valid=None if valid.all() else valid.copy(),
             lines=self._part(rows.lines) if self._has_lines else None,
+            extra=pa.concat_tables(self._extra) if self._extra else None,
         )
         self.clear()
         return columns
@@ -108,20 +113,21 @@ class RowBuffer:
         self._hashes: list[str] = []
         self._text_bytes = 0
         self._has_lines = False
+        self._extra: list[pa.Table] = []
         self._rows: _Rows = _Rows(self._capacity, self._dim)
 
     def _part(self, array: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Copy the part in use, unless that is all: a view would keep the rest alive."""
         return array if len(self) == self._capacity else array[: len(self)].copy()
 
-    def _fitting(self, texts: Sequence[bytes], start: int) -> tuple[int, int]:
-        """How many of the texts fit, and their bytes."""
-        offered = texts[start : start + self._capacity - len(self)]
-        text_bytes = sum(map(len, offered))
+    def _fitting(self, texts: Sequence[bytes], start: int, beside: int) -> tuple[int, int]:
+        """How many of the texts fit with so many bytes beside each, and the bytes of all that."""
+        offered = [len(text) + beside for text in texts[start : start + self._capacity - len(self)]]
+        text_bytes = sum(offered)
         room = self._max_text_bytes - self._text_bytes
         if text_bytes <= room:
             return len(offered), text_bytes
-        totals = list(accumulate(map(len, offered)))
+        totals = list(accumulate(offered))
         count = bisect_right(totals, room)
         if count == 0 and not len(self):
             count = 1

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from llama_cli.errors import ArrowConversionError, SchemaMismatchError
 from llama_cli.types import EmbeddingBatch, EmbeddingResult, FloatMatrix
@@ -28,6 +29,7 @@ class Columns:
         processing_times_ms: uint64[n].
         valid: bool[n], False where the row has no vector; None where all rows have one.
         lines: int64[n], or None for files without that column.
+        extra: n rows of other columns, or None for files without any.
     """
 
     texts: Sequence[bytes]
@@ -37,13 +39,19 @@ class Columns:
     processing_times_ms: npt.NDArray[np.uint64]
     valid: npt.NDArray[np.bool_] | None
     lines: npt.NDArray[np.int64] | None
+    extra: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
 def to_columns(
-    results: Results, embedding_dim: int, *, line_numbers: bool = False, first_row: int = 0
+    results: Results,
+    embedding_dim: int,
+    *,
+    line_numbers: bool = False,
+    extra: pa.Schema | None = None,
+    first_row: int = 0,
 ) -> Columns:
     """Check results and bring them into one form.
 
@@ -51,6 +59,7 @@ def to_columns(
         results: rows or columns; arrays of the right type are not copied.
         embedding_dim: floats per vector.
         line_numbers: insist on line numbers; without it they are dropped.
+        extra: insist on these other columns, which only columns can bring; None to drop them.
         first_row: position of the first row in the file, for messages.
 
     Raises:
@@ -72,6 +81,7 @@ def to_columns(
         processing_times_ms=_integers("processing_time_ms", times, np.uint64, rows, first_row),
         valid=_check_valid(results.valid, rows),
         lines=None if lines is None else _integers("line", lines, np.int64, rows, first_row),
+        extra=_check_extra(results.extra, extra, rows) if extra is not None else None,
     )
 
 
@@ -153,6 +163,15 @@ def _check_valid(valid: Any, rows: int) -> npt.NDArray[np.bool_] | None:
     if mask.ndim != 1 or mask.dtype != np.bool_:
         raise ArrowConversionError(f"valid must be bool[n], got {mask.dtype} of {mask.ndim} axes")
     return None if mask.all() else mask
+
+
+def _check_extra(table: Any, schema: pa.Schema, rows: int) -> pa.Table | None:
+    if not schema.names:
+        return None
+    if not isinstance(table, pa.Table) or not table.schema.equals(schema):
+        raise ArrowConversionError(f"the columns {', '.join(schema.names)} are missing")
+    _check_count("extra", table.num_rows, rows)
+    return table
 
 
 def _encode_all(texts: Sequence[bytes] | Sequence[str], first_row: int) -> Sequence[bytes]:

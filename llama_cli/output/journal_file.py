@@ -67,8 +67,12 @@ class JournalFile:
         """Keep the first line only."""
         if self.entries.commits:
             first, _, _ = self.read().partition(b"\n")
-            os.ftruncate(self._file.fileno(), len(first) + 1)
-            self.entries = Journal(self.entries.header)
+            size = len(first) + 1
+            try:
+                os.ftruncate(self._file.fileno(), size)
+            finally:  # an error may come when it has had its effect
+                if os.fstat(self._file.fileno()).st_size == size:
+                    self.entries = Journal(self.entries.header)
 
     def go_on(self) -> None:
         """Cut off what cannot be trusted, and note that this process is at work."""

@@ -85,6 +85,8 @@ def refuse_other_run(output: Path, before: dict[str, Any], now: dict[str, Any] |
 
 
 def _short(value: object) -> str:
+    if value in (None, ""):
+        return "none"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) < 64 else f"{text[:12]}…"  # noqa: PLR2004 - a sha256
 

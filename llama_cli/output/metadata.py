@@ -39,10 +39,10 @@ class ModelProvenance:
 
 @dataclass(frozen=True, slots=True)
 class InputProvenance:
-    """The text that went in.
+    """What went in.
 
     Attributes:
-        name: without its folder.
+        name: of a single input without its folder, of several as the user would name them.
         bytes: size, as read.
         xxh3_128: of all its bytes, 32 hex digits.
     """
@@ -63,9 +63,10 @@ class Provenance:
         pooling: ``mean``, ``cls`` or ``last``.
         normalized: whether the vectors have length 1.
         max_length: tokens after which texts were cut.
-        input: the input.
+        input: the input; of several, how many they are, their size, and the xxh3_128 of their
+            digests one after the other.
         rows: texts in the file.
-        skipped: blank lines left out.
+        skipped: blank lines or texts left out.
         cut: texts longer than ``max_length``.
         repaired: texts with bytes that were not UTF-8.
         repeated: texts that got the vector of an equal text before them.
@@ -74,6 +75,11 @@ class Provenance:
         started_at: when the run began; a time without zone is taken as local.
         finished_at: when its last row was written.
         run_id: 32 hex digits of the run, however often it was continued.
+        inputs: each of several inputs, in order.
+        bad_rows: rows of the inputs left out because they could not be used.
+        limit: texts after which no more were read, or None.
+        dims: numbers of each vector that were kept, the first ones; None where all were.
+        prompt: what the model was given before each text; not part of the texts in the file.
     """
 
     tool_version: str
@@ -93,6 +99,16 @@ class Provenance:
     started_at: datetime
     finished_at: datetime
     run_id: str = ""
+    inputs: tuple[InputProvenance, ...] = ()
+    bad_rows: int = 0
+    limit: int | None = None
+    dims: int | None = None
+    prompt: str = ""
+
+    @property
+    def all_inputs(self) -> tuple[InputProvenance, ...]:
+        """Each input, in order."""
+        return self.inputs or (self.input,)
 
     def to_json(self) -> str:
         """Write as JSON, with ``format_version`` first and times in ISO 8601, UTC."""
@@ -117,6 +133,9 @@ class Provenance:
         known = _known(cls, values)
         known["model"] = ModelProvenance(**_known(ModelProvenance, values["model"]))
         known["input"] = InputProvenance(**_known(InputProvenance, values["input"]))
+        known["inputs"] = tuple(
+            InputProvenance(**_known(InputProvenance, one)) for one in values.get("inputs", ())
+        )
         for name in ("started_at", "finished_at"):
             known[name] = datetime.fromisoformat(values[name])
         return cls(**known)

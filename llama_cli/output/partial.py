@@ -72,7 +72,7 @@ class PartialOutput:
                 found = self._journal.read()
                 self._journal.entries = read_leftover(found, self._journal.path, self._data.path)
                 self.finished_before = find_finished(
-                    self._header, self._target.path, self._data.path
+                    self.header, self._target.path, self._data.path
                 )
                 if self.finished_before is None:
                     self._warn_of_lost_rows()
@@ -94,13 +94,14 @@ class PartialOutput:
         return partial
 
     @property
-    def _header(self) -> RunHeader | None:
+    def header(self) -> RunHeader | None:
+        """Of the run that this output is for; None where there is none yet."""
         return self._journal.entries.header
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """Of the run that this output is for; None where it cannot be continued."""
-        return self._header.identity if self._header else None
+        """What makes its rows; None where it cannot be continued."""
+        return self.header.identity if self.header else None
 
     @property
     def commits(self) -> list[Commit]:
@@ -149,11 +150,11 @@ class PartialOutput:
         """
         with translated_errors(self._output):
             self._target.check()
-            if self._header is None or restart or not self.last_commit(header.identity):
+            if self.header is None or restart or not self.last_commit(header.identity):
                 self._begin(header)
                 return header
             self._continue()
-            return self._header
+            return self.header
 
     def open_segment(self) -> pa.OSFile:
         """Open the file for Arrow, at its end.

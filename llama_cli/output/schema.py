@@ -2,52 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
+DType = Literal["float32", "float16"]
+VectorType = Literal["fixed", "list"]
 
-def output_schema(embedding_dim: int, *, line_numbers: bool = False) -> pa.Schema:
+_FLOATS = {"float32": pa.float32(), "float16": pa.float16()}
+
+
+def output_schema(
+    embedding_dim: int,
+    *,
+    line_numbers: bool = False,
+    dtype: DType = "float32",
+    vector_type: VectorType = "fixed",
+    extra: pa.Schema | None = None,
+) -> pa.Schema:
     """Columns of the output, in order.
 
     Args:
         embedding_dim: floats per vector, at least 1.
         line_numbers: append the column ``line``.
+        dtype: type of each float.
+        vector_type: ``fixed`` for lists whose type has their length, ``list`` for readers that
+            do not know such lists.
+        extra: more columns, which come last.
 
     Returns:
-        ``text`` string, ``text_hash`` string, ``embedding`` fixed-size list of float32,
-        ``sequence_length`` uint32 (tokens), ``processing_time_ms`` uint64 (milliseconds) and,
-        if asked for, ``line`` int64 (from 1). Only ``embedding`` may hold nulls.
+        ``text`` string, ``text_hash`` string, ``embedding`` fixed-size list of float32 or what
+        was chosen instead, ``sequence_length`` uint32 (tokens), ``processing_time_ms`` uint64
+        (milliseconds) and, if asked for, ``line`` int64 (from 1) and the others. Only
+        ``embedding`` and those others may hold nulls.
 
     Raises:
-        ValueError: ``embedding_dim`` is below 1.
+        ValueError: ``embedding_dim`` is below 1, or two columns have the same name.
     """
     if embedding_dim < 1:
         raise ValueError(f"embedding_dim must be at least 1, got {embedding_dim}")
+    length = embedding_dim if vector_type == "fixed" else -1
     fields = [
         pa.field("text", pa.string(), nullable=False),
         pa.field("text_hash", pa.string(), nullable=False),
-        pa.field("embedding", pa.list_(pa.float32(), embedding_dim)),
+        pa.field("embedding", pa.list_(_FLOATS[dtype], length)),
         pa.field("sequence_length", pa.uint32(), nullable=False),
         pa.field("processing_time_ms", pa.uint64(), nullable=False),
     ]
     if line_numbers:
         fields.append(pa.field("line", pa.int64(), nullable=False))
-    return pa.schema(fields)
+    schema = pa.schema([*fields, *(extra or ())])
+    if len(set(schema.names)) < len(schema.names):
+        raise ValueError(f"two columns have the same name: {', '.join(schema.names)}")
+    return schema
+
+
+def own_columns(*, line_numbers: bool) -> list[str]:
+    """Names of the columns that ``output_schema`` makes, those of ``extra`` aside."""
+    return list(output_schema(1, line_numbers=line_numbers).names)
+
+
+def extra_columns(schema: pa.Schema) -> pa.Schema:
+    """The columns of an output that are not our own."""
+    own = own_columns(line_numbers=True)
+    return pa.schema([field for field in schema if field.name not in own])
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     """Keyword arguments for ``pyarrow.parquet.ParquetWriter``, chosen by measurement.
 
-    No column repeats its values, so a dictionary only costs time and space. Minimum and maximum
-    say nothing about texts, hashes and vectors; on the numbers they let a reader skip row groups.
+    None of our own columns repeats its values, so a dictionary only costs time and space there.
+    Minimum and maximum say nothing about texts, hashes and vectors; on the numbers they let a
+    reader skip row groups. Of extra columns nothing is known, so they get both.
     """
+    extra = extra_columns(schema)
+    simple = [field.name for field in extra if not pa.types.is_nested(field.type)]
+    numbers = [f.name for f in schema if f.name not in extra.names and pa.types.is_integer(f.type)]
     return {
         "version": "2.6",
         "compression": "zstd",
         "compression_level": 1,
-        "use_dictionary": False,
-        "write_statistics": [f.name for f in schema if pa.types.is_integer(f.type)],
+        "use_dictionary": simple or False,
+        "write_statistics": numbers + simple,
         # Without it a flipped bit is read as data, and nobody notices.
         "write_page_checksum": True,
         # Without it readers see a list of any length instead of a fixed size.

@@ -47,16 +47,22 @@ def check_footer(footer: pq.FileMetaData, start: int, end: int, rows: int) -> No
         for group in range(footer.num_row_groups)
         for column in range(footer.num_columns)
     ]
+    starts = [_start_of(chunk) for chunk in chunks]
     inside = all(
-        start + len(MAGIC) <= chunk.data_page_offset
-        and chunk.data_page_offset + chunk.total_compressed_size <= end
-        for chunk in chunks
+        start + len(MAGIC) <= first and first + chunk.total_compressed_size <= end
+        for first, chunk in zip(starts, chunks, strict=True)
     )
-    first = min((chunk.data_page_offset for chunk in chunks), default=start + len(MAGIC))
+    first = min(starts, default=start + len(MAGIC))
     if not inside or first != start + len(MAGIC) or footer.num_rows != rows:
         raise ParquetFormatError(
             f"the part from byte {start} to {end} does not hold the {rows} rows that it should"
         )
+
+
+def _start_of(chunk: pq.ColumnChunkMetaData) -> int:
+    if chunk.has_dictionary_page:
+        return int(chunk.dictionary_page_offset)
+    return int(chunk.data_page_offset)
 
 
 def read_footers(file: int, ends: Sequence[tuple[int, int]]) -> Iterator[pq.FileMetaData]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetError
@@ -17,7 +18,7 @@ from llama_cli.output.buffer import make_buffer
 from llama_cli.output.columns import Results, to_columns
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.row_groups import RowGroupWriter
-from llama_cli.output.schema import output_schema
+from llama_cli.output.schema import extra_columns, output_schema
 from llama_cli.output.segments import check_footer
 from llama_cli.output.translate import translated_errors
 from llama_cli.types import WriteProgress
@@ -48,6 +49,7 @@ class ParquetWriter:
         *,
         on_progress: Callable[[WriteProgress], object] | None = None,
         line_numbers: bool = False,
+        schema: pa.Schema | None = None,
         row_group_bytes: int = ROW_GROUP_BYTES,
         overwrite: bool = True,
         partial: PartialOutput | None = None,
@@ -60,11 +62,12 @@ class ParquetWriter:
             batch_size: rows buffered before they are converted to Arrow.
             on_progress: called at every ``write_batch``, ``flush`` and ``close``.
             line_numbers: write the column ``line``; every result then needs its line.
+            schema: columns to write where they are not the usual ones, from ``output_schema``;
+                for ``extra`` ones the results must be columns that bring them.
             row_group_bytes: raw bytes after which a row group is written, up to 1 GiB; only
                 long texts make one larger.
             overwrite: replace an existing file; otherwise it is refused, now and at ``close``.
-            partial: the output, if it is locked and begun or continued already; its committed
-                rows count as written.
+            partial: the output, if it is locked and begun already; its rows count as written.
 
         Raises:
             ValueError: a number is out of range.
@@ -77,10 +80,11 @@ class ParquetWriter:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if not 1 <= row_group_bytes <= _MAX_ROW_GROUP_BYTES:
             raise ValueError(f"row_group_bytes must be 1 to 2**30, got {row_group_bytes}")
-        self._schema = output_schema(embedding_dim, line_numbers=line_numbers)
+        self._schema = schema or output_schema(embedding_dim, line_numbers=line_numbers)
+        self._extra = extra_columns(self._schema)
         self._path = Path(output_path)
         self._dim = embedding_dim
-        self._line_numbers = line_numbers
+        self._lines = "line" in self._schema.names
         self._on_progress = on_progress
         self._key_values: dict[str, str] = {}
         self._failure: BaseException | None = None
@@ -129,7 +133,7 @@ class ParquetWriter:
         with self._operation():
             first_row = self._rows_accepted
             columns = to_columns(
-                results, self._dim, line_numbers=self._line_numbers, first_row=first_row
+                results, self._dim, line_numbers=self._lines, extra=self._extra, first_row=first_row
             )
             start = 0
             while start < len(columns):

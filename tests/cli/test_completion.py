@@ -33,7 +33,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     [
         ([""], {"embed", "inspect", "status"}),
         (["em"], {"embed"}),
-        (["embed", "--p"], {"--pooling", "--progress"}),
+        (["embed", "--p"], {"--pooling", "--progress", "--prompt"}),
         (["embed", "--no-n"], {"--no-normalize"}),
         (["embed", "--pooling", ""], {"auto", "mean", "cls", "last"}),
         (["embed", "in.txt", "--progress", "p"], {"plain"}),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli import pipeline
 from llama_cli.output.journal_file import JournalFile
+from llama_cli.rows import RowMaker
 from tests.cli.conftest import Command
 
 
@@ -18,15 +18,15 @@ def test_rows_that_could_not_be_hashed_are_made_by_the_next_run(
 ) -> None:
     source = tmp_path / "in.txt"
     source.write_text("".join(f"water {number}\n" for number in range(1100)), "utf-8")
-    hash_texts, calls = pipeline.hash_texts, []
+    make, calls = RowMaker.make, []
 
-    def fail_once(*arguments: object, **options: bool) -> object:
+    def fail_once(*arguments: object) -> object:
         calls.append(arguments)
         if len(calls) == 3:
             raise MemoryError
-        return hash_texts(*arguments, **options)  # type: ignore[arg-type]
+        return make(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "hash_texts", fail_once)
+    monkeypatch.setattr(RowMaker, "make", fail_once)
     words = ("embed", source, "-m", tiny_bert)
     assert cli(*words).code == 1
     outcome = cli(*words)

@@ -25,7 +25,17 @@ def write(path: Path, content: bytes) -> Path:
 
 USAGE: dict[str, tuple[Words, str]] = {
     "missing input": (lambda d: [d / "absent.txt"], "absent.txt: no such file"),
-    "folder as input": (lambda d: [d], "is a folder, not a text file"),
+    "folder without output": (lambda d: [d], "name the output with -o FILE"),
+    "pattern without output": (lambda d: [f"{d}/*.txt"], "name the output with -o FILE"),
+    "empty folder": (
+        lambda d: [(d / "sub").mkdir() or d / "sub", "-o", d / "x.parquet"],
+        "sub: there is no file in this folder",
+    ),
+    "no match": (lambda d: [f"{d}/*.csv", "-o", d / "x.parquet"], "*.csv: no file matches"),
+    "standard input twice": (
+        lambda d: ["-", "-", "-o", d / "x.parquet"],
+        "standard input can be read once only",
+    ),
     "no input": (lambda d: [], "Missing argument 'INPUT'"),
     "unknown option": (lambda d: [d / "in.txt", "--bogus"], "No such option: --bogus"),
     "batch size 0": (lambda d: [d / "in.txt", "--batch-size", 0], "'--batch-size'"),
@@ -70,7 +80,7 @@ USAGE: dict[str, tuple[Words, str]] = {
         "is not a folder",
     ),
     "pipe without output": (lambda d: [fifo(d / "pipe")], "say where the output goes with -o"),
-    "gzip": (lambda d: [write(d / "x.gz", b"\x1f\x8b\x08\x00")], "x.gz: is gzip data"),
+    "gzip": (lambda d: [write(d / "x.gz", b"\x1f\x8b\x08\x00")], "x.gz: the gzip data is damaged"),
     "UTF-16": (lambda d: [write(d / "u.txt", b"\xff\xfea\x00")], "u.txt: is UTF-16 text"),
     "GGUF as input": (lambda d: [write(d / "m.gguf", b"GGUF\x03")], "is a GGUF model file"),
     "output named as a folder": (
@@ -169,7 +179,7 @@ def test_control_characters_of_names_are_not_printed(cli: Command, folder: Path)
     outcome = cli("embed", folder / "evil\x1b[2J\u202e[red]name.txt")
     assert "\x1b" not in outcome.err
     assert "\u202e" not in outcome.err
-    assert "evil\ufffd[2J\ufffd[red]name.txt: no such file" in outcome.err
+    assert "evil\ufffd[2J\ufffd[red]name.txt: no file matches" in outcome.err
 
 
 def test_names_and_metadata_of_models_are_printed_harmless(
@@ -195,7 +205,7 @@ def test_an_unexpected_error_is_one_line_too(
     def fail(*_: object) -> None:
         raise RuntimeError("surprise\nin two lines")
 
-    monkeypatch.setattr("llama_cli.pipeline.hash_texts", fail)
+    monkeypatch.setattr("llama_cli.rows.RowMaker.make", fail)
     outcome = cli("embed", folder / "in.txt")
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1

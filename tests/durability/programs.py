@@ -20,12 +20,12 @@ sys.exit(main(sys.argv[1:]))
 _HELD = """
 import os, runpy, sys, threading
 from llama_cli.isolation.feeder import Feeder
-from llama_cli.sources.lines import LineSource
+from llama_cli.sources.sequence import InputSequence
 
-lines, close, closed = LineSource.__iter__, Feeder.close, threading.Event()
+texts, close, closed = InputSequence.__iter__, Feeder.close, threading.Event()
 
-def held_lines(source):
-    for record in lines(source):
+def held_texts(source):
+    for record in texts(source):
         while record.line == 1000 and not os.path.exists("../go") and not closed.wait(0.005):
             pass
         yield record
@@ -34,7 +34,7 @@ def close_at_once(feeder):
     closed.set()
     close(feeder)
 
-LineSource.__iter__, Feeder.close = held_lines, close_at_once
+InputSequence.__iter__, Feeder.close = held_texts, close_at_once
 """
 # After two commits the disk does not answer any more; it makes a file ../hung then.
 _HUNG = """

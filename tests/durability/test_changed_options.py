@@ -18,10 +18,17 @@ REFUSED = {
     "--no-normalize": "with another normalization: on then, off now",
     "--max-length 9": "with another maximum length: 64 then, 9 now",
     "--line-numbers": "with another set of columns: text, ",
+    "--with-source": "with another set of columns: text, ",
+    "--prompt query:": "with another prompt: none then, query: now",
+    "--dims 8": "with another width of the vectors: 32 then, 8 now",
+    "--dtype float16": "with another type of the numbers: float32 then, float16 now",
+    "--vector-type list": "with another type of the vectors: fixed then, list now",
+    "--limit 9000": "with another limit: none then, 9000 now",
 }
 ALLOWED = [
     "--threads 1 --batch-size 7 -q",
-    "--on-long error --commit-interval 0.01 --no-dedup --pooling mean --max-length 64",
+    "--on-long error --commit-interval 0.01 --no-dedup --pooling mean --max-length 64 "
+    "--format text --on-bad-row skip",
 ]
 
 

@@ -96,10 +96,14 @@ def test_messages_of_several_threads_are_not_mixed(ends: tuple[Channel, Channel]
 
 def test_an_error_keeps_its_type_message_and_hint(ends: tuple[Channel, Channel]) -> None:
     left, right = ends
-    left.send("error", TextTooLongError("line 3: too long", hint="shorten it"))
+    left.send("error", TextTooLongError(1, 3, 64))
     error = right.receive().content
     assert type(error) is TextTooLongError
-    assert (str(error), error.hint) == ("line 3: too long", "shorten it")
+    assert str(error) == "line 3: the text has more than 64 tokens"
+    assert (error.source, error.line) == (1, 3)
+    assert str(error.at("b.txt, line 3")) == "b.txt, line 3: the text has more than 64 tokens"
+    assert error.hint == "shorten it, or leave out --on-long error to cut it"
+    assert error.hint == error.at("here").hint
 
 
 def test_the_end_is_an_eof_error(torn: tuple[int, Channel]) -> None:

@@ -38,9 +38,13 @@ STOPPED = """
 import sys, threading
 from pathlib import Path
 from llama_cli.isolation.engine import EngineStoppedError
-from llama_cli.sources.lines import open_lines
+from llama_cli.sources.inputs import find_inputs
+from llama_cli.sources.options import ReadOptions
+from llama_cli.sources.sequence import InputSequence
 from tests.isolation.engines import open_engine
-with open_lines(Path("/dev/stdin")) as source, open_engine(Path(sys.argv[1])) as engine:
+source = InputSequence(find_inputs(["-"]), ReadOptions())
+source.look([])
+with source, open_engine(Path(sys.argv[1])) as engine:
     threading.Timer(1, engine.stop).start()
     try:
         list(engine.embed(source))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llama_cli.isolation.engine import IsolatedEngine
 from tests.conftest import Embedded, cosines, embed_all, open_embedder
-from tests.isolation.engines import numbered, open_engine, process_id, records
+from tests.isolation.engines import engine_options, numbered, open_engine, process_id, records
 
 MB = 1 << 20
 LETTERS = [
@@ -121,7 +122,9 @@ def test_two_engines_side_by_side(tiny_bert: Path, tiny_causal: Path) -> None:
 
 
 def test_what_the_model_says_of_itself(tiny_bert: Path) -> None:
-    with open_engine(tiny_bert, max_length=33) as engine, open_embedder(tiny_bert) as embedder:
-        assert engine.facts == embedder.facts
-        assert (engine.pooling, engine.max_length, engine.dimension) == ("mean", 33, 32)
-        assert engine.llama_cpp_version.count(".") == 2
+    options = engine_options(tiny_bert, max_length=33)
+    with IsolatedEngine() as engine, open_embedder(tiny_bert) as embedder:
+        opened = engine.open(options)
+        assert opened.facts == embedder.facts
+        assert (opened.pooling, opened.max_length, opened.dimension) == ("mean", 33, 32)
+        assert opened.llama_cpp_version.count(".") == 2

@@ -80,6 +80,11 @@ def test_the_json() -> None:
         "started_at": "2025-01-02T03:04:05.000678+00:00",
         "finished_at": "2025-01-02T04:04:05+00:00",
         "run_id": "ef" * 16,
+        "inputs": [],
+        "bad_rows": 0,
+        "limit": None,
+        "dims": None,
+        "prompt": "",
     }
 
 

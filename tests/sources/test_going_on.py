@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import pytest
 import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
-from llama_cli.sources import lines
+from llama_cli.sources import stream
 from llama_cli.sources.digest import InputDigest
-from llama_cli.sources.lines import LineSource, open_lines
 from llama_cli.types import TextRecord
-
-
-def source_of(content: bytes) -> LineSource:
-    return LineSource(io.BytesIO(content), name="notes.txt", size=len(content))
+from tests.sources.reading import TextInput
 
 
 def digest(content: bytes) -> str:
     return xxhash.xxh3_128(content).hexdigest()
 
 
-def go_on(content: bytes, after: TextRecord, read: bytes) -> LineSource:
-    source = source_of(content)
-    source.go_on_after(after.end, after.line, digest(read[: after.end]))
+def go_on(content: bytes, after: TextRecord, read: bytes) -> TextInput:
+    source = TextInput(content)
+    source.go_on_after(after.end, digest(read[: after.end]))
     return source
 
 
@@ -42,23 +35,23 @@ def test_from_every_line_on_it_reads_as_without_a_break(
 ) -> None:
     content = b"\n".join(parts) + ending
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_CHUNK", chunk)
-        whole = source_of(content)
-        records = list(whole)
+        patch.setattr(stream, "CHUNK", chunk)
+        whole = TextInput(content)
+        records = list(whole.texts())
         for row, record in enumerate(records):
             source = go_on(content, record, content)
-            assert list(source) == records[row + 1 :]
+            assert list(source.texts()) == records[row + 1 :]
             assert (source.lines, source.digest) == (whole.lines, whole.digest)
-            assert source.bytes_read == len(content)
+            assert source.position == len(content)
 
 
 @given(parts=texts, chunk=st.integers(1, 9))
 def test_the_digest_of_each_line_end_can_be_asked_for_later(parts: list[bytes], chunk: int) -> None:
     content = b"\n".join(parts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_CHUNK", chunk)
-        source = source_of(content)
-        for record in list(source):
+        patch.setattr(stream, "CHUNK", chunk)
+        source = TextInput(content)
+        for record in list(source.texts()):
             assert source.digest_at(record.end) == digest(content[: record.end])
             source.passed(record.end)
 
@@ -84,33 +77,33 @@ def test_the_middle_of_a_huge_line_is_not_kept() -> None:
 
 
 def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "_CHUNK", 100)
+    monkeypatch.setattr(stream, "CHUNK", 100)
     content = b"one\n" * 1000 + b"  \n\n" * 1000 + b"last\n"
-    records = list(source_of(content))
+    records = list(TextInput(content).texts())
     source = go_on(content, records[900], content)
     assert len(source._digest._recent) < 3
-    for record in source:
+    for record in source.texts():
         source.passed(record.end)
         assert len(source._digest._recent) < 9
     assert (record.text, source.digest_at(record.end)) == (b"last", digest(content))
 
 
 def test_another_beginning_is_refused() -> None:
-    first, *_ = source_of(b"one\ntwo\nthree\n")
+    first, *_ = TextInput(b"one\ntwo\nthree\n").texts()
     with pytest.raises(InputError, match="first 4 bytes are not what"):
         go_on(b"One\ntwo\nthree\n", first, b"one\ntwo\n")
 
 
 def test_a_shorter_input_is_refused() -> None:
-    _, second = source_of(b"one\ntwo\n")
+    _, second = TextInput(b"one\ntwo\n").texts()
     with pytest.raises(InputError, match="first 8 bytes are not what"):
         go_on(b"one\n", second, b"one\ntwo\n")
 
 
 @pytest.mark.parametrize("change", [b"one\nTWO\n", b"one\n", b"one\ntwo\nthree\n"])
 def test_another_rest_is_read(change: bytes) -> None:
-    first, _ = source_of(b"one\ntwo\n")
-    rest = list(go_on(change, first, b"one\ntwo\n"))
+    first, _ = TextInput(b"one\ntwo\n").texts()
+    rest = list(go_on(change, first, b"one\ntwo\n").texts())
     assert [record.text for record in rest] == change.split(b"\n")[1:-1]
 
 
@@ -119,10 +112,10 @@ def test_another_rest_is_read(change: bytes) -> None:
     [(b"one\ntwo", b"\n"), (b"one\ntwo", b"\r\n"), (b"one\ntwo\r", b"\n")],
 )
 def test_a_last_line_may_get_its_newline(before: bytes, newline: bytes) -> None:
-    _, last = source_of(before)
+    _, last = TextInput(before).texts()
     grown = before + newline + b"three\n"
     source = go_on(grown, last, before)
-    assert [(record.line, record.text) for record in source] == [(3, b"three")]
+    assert [(record.line, record.text) for record in source.texts()] == [(3, b"three")]
     assert (source.lines, source.digest) == (3, digest(grown))
 
 
@@ -132,18 +125,6 @@ def test_a_last_line_may_get_its_newline(before: bytes, newline: bytes) -> None:
     + [(b"one\ntwo\r", b"\r\n"), (b"one\ntwo\r", b"x\n")],
 )
 def test_a_last_line_may_not_grow(before: bytes, more: bytes) -> None:
-    _, last = source_of(before)
+    _, last = TextInput(before).texts()
     with pytest.raises(InputError, match="line 2 is longer than when"):
         go_on(before + more, last, before)
-
-
-def test_a_whole_input_is_recognised_and_can_be_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_bytes(b"one\ntwo\n")
-    with open_lines(path) as source:
-        assert source.is_all(8, digest(b"one\ntwo\n"))
-        assert not source.is_all(8, digest(b"one\nTwo\n"))
-        assert not source.is_all(4, digest(b"one\n"))
-        source.rewind()
-        assert [record.text for record in source] == [b"one", b"two"]
-        assert source.digest == digest(b"one\ntwo\n")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
-from llama_cli.sources import lines
-from llama_cli.sources.lines import open_lines
+from llama_cli.sources import lines, stream
+from llama_cli.sources.inputs import InputFile, find_inputs
 from llama_cli.types import TextRecord
+from tests.sources.reading import TextInput, read_all
 
 
 @pytest.fixture
@@ -21,8 +23,8 @@ def read(tmp_path: Path) -> Callable[[bytes], tuple[list[TextRecord], int]]:
     def read_bytes(content: bytes) -> tuple[list[TextRecord], int]:
         path = tmp_path / "input.txt"
         path.write_bytes(content)
-        with open_lines(path) as source:
-            return list(source), source.lines
+        records, skipped = read_all(InputFile(path, path.name))
+        return records, len(records) + sum(one.rows for one in skipped)
 
     return read_bytes
 
@@ -64,10 +66,8 @@ def test_bytes_that_are_not_utf8_become_replacement_characters(read: Read) -> No
 
 @given(content=st.binary(max_size=300).filter(lambda b: not _starts_like_a_format(b)))
 def test_any_bytes_give_valid_texts_and_a_full_account(content: bytes) -> None:
-    import io
-
-    source = lines.LineSource(io.BytesIO(content), name="x", size=None)
-    records = list(source)
+    source = TextInput(content)
+    records = list(source.texts())
     expected = content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
     if expected == [b""] and not content.removeprefix(b"\xef\xbb\xbf"):
         expected = [b""] if content else []
@@ -97,7 +97,7 @@ def test_small_chunks_change_nothing(read: Read, monkeypatch: pytest.MonkeyPatch
     content = "\ufeffone é\r\n\n한국어 😀 word\nlast".encode()
     whole = read(content)
     for size in (4, 5, 7):
-        monkeypatch.setattr(lines, "_CHUNK", size)
+        monkeypatch.setattr(stream, "CHUNK", size)
         assert read(content) == whole
 
 
@@ -123,28 +123,31 @@ def test_a_long_line_is_repaired_part_by_part(read: Read) -> None:
         (b"\xfe\xff\x00t", "UTF-16 text"),
         ("text".encode("utf-32"), "UTF-32 text"),
         (b"\x00\x00\xfe\xff\x00\x00\x00t", "UTF-32 text"),
-        (b"PAR1....", "a Parquet file"),
-        (b"\x1f\x8b\x08\x00", "gzip data"),
-        (b"\x28\xb5\x2f\xfd\x00", "zstd data"),
-        (b"BZh91AY&SY....", "bzip2 data"),
-        (b"\xfd7zXZ\x00....", "xz data"),
-        (b"\x04\x22\x4d\x18....", "lz4 data"),
         (b"%PDF-1.7", "a PDF file"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"\xff\xd8\xff\xe0", "a JPEG image"),
         (b"PK\x03\x04rest", "a zip file"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z file"),
+        (b"FEA1....", "a Feather file of version 1"),
+        (b"\x1f\x9d\x90", "compress data"),
+        (b"SQLite format 3\x00", "an SQLite database"),
+        (b"\x7fELF\x02", "a program"),
         (b"GGUF\x03\x00\x00\x00", "a GGUF model file"),
+        (b"name.txt" + b"\0" * 249 + b"ustar\x0000", "a tar file"),
     ],
 )
 def test_other_formats_are_refused_by_name(read: Read, head: bytes, name: str) -> None:
-    with pytest.raises(InputError, match=f"input.txt: is {name}, not lines"):
+    with pytest.raises(InputError, match=f"input.txt: is {name}, not text in UTF-8"):
         read(head)
+    with pytest.raises(InputError, match=f"input.txt: is {name}, not text in UTF-8"):
+        read(gzip.compress(head))
 
 
-def test_missing_folder_and_forbidden_inputs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"), open_lines(tmp_path / "absent"):
-        pass
-    with pytest.raises(InputError, match="is a folder"), open_lines(tmp_path):
-        pass
+def test_missing_inputs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="absent: no such file"):
+        find_inputs([str(tmp_path / "absent")])
+    with pytest.raises(InputError, match="there is no file in this folder"):
+        find_inputs([str(tmp_path)])
 
 
 def test_a_pipe_that_gives_single_bytes(tmp_path: Path) -> None:
@@ -158,9 +161,8 @@ def test_a_pipe_that_gives_single_bytes(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=feed)
     writer.start()
-    with open_lines(fifo) as source:
-        texts = [record.text.decode() for record in source]
+    (file,) = find_inputs([str(fifo)])
+    records, _ = read_all(file)
     writer.join()
-    assert texts == ["é one", "two"]
-    assert source.size is None
-    assert source.name == "pipe"
+    assert [record.text.decode() for record in records] == ["é one", "two"]
+    assert (file.size(), file.name) == (None, "pipe")

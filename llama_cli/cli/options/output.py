@@ -22,6 +22,15 @@ Output = Annotated[
 LineNumbers = Annotated[
     bool, _option("--line-numbers", help="Add a column with each text's line number.")
 ]
+WithSource = Annotated[bool, _option("--with-source", help="Add a column with each input's name.")]
+Report = Annotated[
+    str | None,
+    _option(
+        "--report",
+        metavar="FILE",
+        help="Tell in JSON Lines of each text cut, repaired, skipped or failed.",
+    ),
+]
 # What replaces or discards work has no variable: it is to be asked for each time.
 Overwrite = Annotated[
     bool, _option("--overwrite", help="Replace the output if it exists.", allow_from_autoenv=False)

@@ -27,6 +27,32 @@ class LongTexts(StrEnum):
     error = "error"
 
 
+class DTypeName(StrEnum):
+    """Values of ``--dtype``."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
+class VectorLayout(StrEnum):
+    """Values of ``--vector-type``."""
+
+    fixed = "fixed"
+    list = "list"
+
+
+Prompt = Annotated[
+    str | None,
+    _option("--prompt", metavar="TEXT", help="Put before each text, for the model alone."),
+]
+Dims = Annotated[
+    int | None,
+    _option("--dims", metavar="N", min=1, help="Keep the first N numbers (Matryoshka models)."),
+]
+DType = Annotated[DTypeName, _option("--dtype", help="Type of the numbers.")]
+VectorType = Annotated[
+    VectorLayout, _option("--vector-type", help="list: for readers without fixed sizes.")
+]
 Normalize = Annotated[
     bool, _option("--normalize/--no-normalize", help="Scale vectors to length 1 (L2).")
 ]

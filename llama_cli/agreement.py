@@ -1,0 +1,93 @@
+"""What an unfinished run and the one that goes on with it must have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from llama_cli.engine.facts import OpenedModel
+from llama_cli.errors import OutputRefusedError
+from llama_cli.job import EmbedJob
+from llama_cli.output.metadata import FORMAT_VERSION
+from llama_cli.output.partial import PartialOutput
+from llama_cli.output.schema import extra_columns
+from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.sequence import InputSequence
+
+log = logging.getLogger(__name__)
+
+
+def make_identity(
+    job: EmbedJob, source: InputSequence, model: OpenedModel, digest: str, schema: pa.Schema
+) -> dict[str, Any] | None:
+    """What determines the rows, the inputs' content aside, in words fit for messages.
+
+    Args:
+        job: the run.
+        source: its inputs.
+        model: its model.
+        digest: sha256 of that.
+        schema: of the output.
+
+    Returns:
+        None where the run cannot be continued.
+    """
+    if not job.resumable:
+        return None
+    return {
+        "format version": FORMAT_VERSION,
+        "model": digest,
+        "pooling": model.pooling,
+        "normalization": "on" if job.embedder.normalize else "off",
+        "maximum length": model.max_length,
+        "prompt": job.embedder.prompt,
+        "width of the vectors": model.dimension,
+        "type of the numbers": job.dtype,
+        "type of the vectors": job.vector_type,
+        "set of columns": schema.names,
+        "types of columns": [str(field.type) for field in extra_columns(schema)],
+        "way of reading": source.ways_of_reading,
+        "limit": job.reading.limit,
+    }
+
+
+def describe_inputs(source: InputSequence) -> dict[str, Any]:
+    """The inputs as a journal's first line has them."""
+    files = [[file.name, str(file.path.absolute())] for file in source.files]
+    (_, first), *more = files
+    return {"input": first if not more else f"{len(files)} inputs", "inputs": files}
+
+
+def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[InputFile]:
+    """The inputs of the run: of one that goes on, those that it began with.
+
+    Raises:
+        OutputRefusedError: it began with others.
+    """
+    header = partial.header
+    if header is None or not partial.commits or job.restart:
+        return job.inputs
+    before = header.about["inputs"]
+    now = [str(file.path.absolute()) for file in job.inputs]
+    then = [path for _, path in before]
+    if len(then) == len(now) == 1:  # it may have been renamed: what it holds is compared
+        (file,) = job.inputs
+        return [InputFile(file.path, before[0][0]) if job.with_source else file]
+    missing = [path for path in then if path not in now]
+    if missing:
+        raise OutputRefusedError(
+            f"{job.output}: an unfinished run is there, with other inputs, {missing[0]} among them",
+            path=job.output,
+            hint="use the same again to go on, or discard that work with --restart",
+        )
+    if len(now) > len(then):
+        log.info(
+            "going on with the %d inputs that the run began with; %d more are there now",
+            len(then),
+            len(now) - len(then),
+        )
+    return [InputFile(Path(path), name) for name, path in before]

@@ -1,0 +1,148 @@
+"""Looking at an input before its texts are read: its format, and which of its columns are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from llama_cli.errors import InputError
+from llama_cli.sources.columns import Columns, choose_kept, choose_text_column, refuse_twins
+from llama_cli.sources.delimited import TAB, Dialect, columns_with_text, read_dialect
+from llama_cli.sources.formats import CSV, JSON, TEXT, TSV, Format, find_format, refuse_binary
+from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.json_lines import find_types, sample_columns
+from llama_cli.sources.lines import LineReader
+from llama_cli.sources.options import EVERY_COLUMN, ReadOptions
+from llama_cli.sources.stream import CHUNK, ByteStream
+from llama_cli.sources.tables import open_table, text_columns
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of an input before it is read.
+
+    Attributes:
+        format: its format.
+        columns: which columns are used; None where it has none.
+        dialect: of CSV.
+    """
+
+    format: Format
+    columns: Columns | None = None
+    dialect: Dialect | None = None
+
+    @property
+    def way_of_reading(self) -> str:
+        """Its format, and the column with the texts, in a word."""
+        return (
+            self.format.name if self.columns is None else f"{self.format.name}:{self.columns.text}"
+        )
+
+    def with_columns(self, columns: Columns) -> Description:
+        """The same with other columns."""
+        return Description(self.format, columns, self.dialect)
+
+
+def describe(
+    file: InputFile, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
+) -> Description:
+    """Look at an open input.
+
+    Args:
+        file: the input.
+        stream: its content, of which nothing has been read; nothing will have been after this.
+        options: what the user chose.
+        taken: names of the output's own columns.
+
+    Raises:
+        InputError: it does not have its format, or not the columns.
+        UsageError: a column to be kept would have the name of another.
+    """
+    head = stream.peek_line(CHUNK)
+    kind = find_format(file.path.name, head, options.format)
+    if not kind.compressible:
+        return _describe_table(file, stream, kind, options, taken)
+    refuse_binary(head, stream.name)
+    if kind in (CSV, TSV):
+        return _describe_csv(stream, head, kind, options, taken)
+    if kind is JSON:
+        return _describe_json(file, stream, head, options, taken)
+    _refuse_columns(stream.name, options)
+    return Description(TEXT)
+
+
+def _refuse_columns(name: str, options: ReadOptions) -> None:
+    for option in ("--column" if options.column else "", "--keep" if options.keep else ""):
+        if option:
+            raise InputError(
+                f"{name}: is plain text and has no columns, so {option} has nothing to name",
+                hint="say with --format what it is",
+            )
+
+
+def _describe_table(
+    file: InputFile, stream: ByteStream, kind: Format, options: ReadOptions, taken: Sequence[str]
+) -> Description:
+    if not file.is_regular or stream.compression is not None:
+        raise InputError(
+            f"{stream.name}: {kind.name.capitalize()} cannot be read from a pipe or unpacked on "
+            "the way",
+            hint="write it to a file",
+        )
+    with file.open() as raw:
+        schema = open_table(raw, stream.name, kind.name).schema
+    names = text_columns(schema)
+    text = choose_text_column(stream.name, schema.names, names, options.column)
+    return Description(kind, choose_kept(stream.name, schema, text, options.keep, taken))
+
+
+def _describe_csv(
+    stream: ByteStream, head: bytes, kind: Format, options: ReadOptions, taken: Sequence[str]
+) -> Description:
+    if not head:
+        return Description(TEXT)  # an empty file has no header, and no row that needs one
+    dialect = read_dialect(head, stream.name, TAB if kind is TSV else None)
+    with_text = dialect.header
+    if options.column is None:
+        with_text = columns_with_text(head, dialect)
+    text = choose_text_column(stream.name, dialect.header, with_text, options.column)
+    refuse_twins(stream.name, dialect.header, [text])
+    schema = pa.schema([pa.field(name, pa.string()) for name in dialect.header])
+    columns = choose_kept(stream.name, schema, text, options.keep, taken)
+    return Description(kind, columns, dialect)
+
+
+def _describe_json(
+    file: InputFile, stream: ByteStream, head: bytes, options: ReadOptions, taken: Sequence[str]
+) -> Description:
+    if head.lstrip().startswith(b"["):
+        raise InputError(
+            f"{stream.name}: is one JSON list; an object a line is wanted",
+            hint="convert it first: jq -c '.[]' FILE",
+        )
+    sample = head[: head.rfind(b"\n") + 1] or head
+    names, with_text = sample_columns(sample.split(b"\n"))
+    if not names:
+        # Whatever its lines are, reading them tells.
+        return Description(JSON, Columns(options.column or "text"))
+    text = choose_text_column(stream.name, names, with_text, options.column)
+    schema = pa.schema([])
+    if options.keep:
+        only = None if EVERY_COLUMN in options.keep else _names_in(options.keep)
+        lines = _all_lines(file) if file.is_regular else sample.split(b"\n")
+        schema = find_types(stream.name, lines, only)
+    return Description(JSON, choose_kept(stream.name, schema, text, options.keep, taken))
+
+
+def _names_in(keep: Sequence[str]) -> set[str]:
+    """The columns that choices may be about, with and without their new names."""
+    return {*keep, *(word.partition("=")[0] for word in keep)}
+
+
+def _all_lines(file: InputFile) -> Iterator[bytes]:
+    """All lines of a file, opened once more."""
+    with file.open() as raw:
+        for line, _ in LineReader(ByteStream(raw, name=file.name, size=None)):
+            yield line

@@ -1,0 +1,141 @@
+"""Which inputs there are: files, folders, patterns and pipes."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from llama_cli.errors import InputError
+
+STANDARD_INPUT = Path("/dev/stdin")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One input.
+
+    Attributes:
+        path: where it is.
+        name: what messages, the column ``source`` and the output's footer call it.
+    """
+
+    path: Path
+    name: str
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a file that can be read again."""
+        return self.path.is_file() and not is_descriptor(self.path)
+
+    def size(self) -> int | None:
+        """Its size in bytes; None of a pipe."""
+        return self.path.stat().st_size if self.is_regular else None
+
+    def open(self) -> BinaryIO:
+        """Open it for reading bytes.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        try:
+            return Path(self.path).open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path}: no such file") from error
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot open: {error.strerror}") from error
+
+
+def is_descriptor(path: Path) -> bool:
+    """Whether it stands for an open file of this process, whose name is no name to go by."""
+    return path == STANDARD_INPUT or path.is_relative_to("/dev/fd")
+
+
+def find_inputs(words: Sequence[str], *, exclude: Iterable[Path] = ()) -> list[InputFile]:
+    """The inputs that the user named, in that order.
+
+    Args:
+        words: names of files, folders (all files in it and below, without hidden ones, sorted by
+            name) and pipes, patterns with ``*``, ``**``, ``?`` or ``[…]``, and ``-`` for standard
+            input.
+        exclude: files that are not taken from folders and patterns, as the output is not.
+
+    Returns:
+        At least one. A single one goes by its name alone, several by the paths that lead to them.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    left_out = {os.path.realpath(path) for path in exclude}
+    paths: list[Path] = []
+    for word in words:
+        try:
+            found = _expand(word, left_out)
+            for path in found:
+                _check_readable(path)
+        except OSError as error:
+            raise InputError(f"{error.filename or word}: {error.strerror}") from error
+        paths += found
+    if paths.count(STANDARD_INPUT) > 1:
+        raise InputError("standard input can be read once only")
+    if len(paths) == 1:
+        (path,) = paths
+        regular = InputFile(path, path.name)
+        return [regular if regular.is_regular else InputFile(path, "pipe")]
+    return [InputFile(path, "pipe" if is_descriptor(path) else str(path)) for path in paths]
+
+
+def _expand(word: str, left_out: set[str]) -> list[Path]:
+    if word == "-":
+        return [STANDARD_INPUT]
+    path = Path(word)
+    if path.is_dir():
+        found = [one for one in sorted(_walk(path)) if os.path.realpath(one) not in left_out]
+        if not found:
+            raise InputError(f"{word}: there is no file in this folder")
+        return found
+    if not os.path.lexists(path) and glob.has_magic(word):
+        # Sorted part by part, as a folder is.
+        matches = sorted(Path(match) for match in glob.iglob(word, recursive=True))  # noqa: PTH207 - words may begin with /
+        found = [one for one in matches if one.is_file()]
+        found = [one for one in found if os.path.realpath(one) not in left_out]
+        if not found:
+            raise InputError(f"{word}: no file matches")
+        return found
+    return [path]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files in a folder and below, hidden ones left out."""
+
+    def stop(error: OSError) -> None:
+        raise InputError(f"{error.filename}: {error.strerror}") from error
+
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder")
+    if not path.exists():
+        raise InputError(f"{path}: no such file", hint=_nearest(path))
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: permission denied")
+
+
+def _nearest(path: Path) -> str | None:
+    """The file beside it whose name is most like the one given."""
+    if not path.parent.is_dir():
+        return None
+    siblings = [file.name for file in path.parent.iterdir()]
+    close = difflib.get_close_matches(path.name, siblings, n=1)
+    return f"did you mean {path.parent / close[0]}?" if close else None

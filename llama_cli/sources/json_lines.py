@@ -1,0 +1,144 @@
+"""JSON Lines: an object a line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from llama_cli.sources.columns import Columns, merge_types, several_types
+from llama_cli.sources.kept import ParsedRow, attach_kept, mend_surrogates, mended
+from llama_cli.sources.lines import LineReader
+from llama_cli.sources.skips import SourceSkips
+from llama_cli.sources.utf8 import is_blank, repair
+from llama_cli.types import TextRecord
+
+# Objects whose types are found at a time.
+_BLOCK_ROWS = 4096
+
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
+
+
+class NotAnObjectError(ValueError):
+    """A line that cannot be used, with the reason."""
+
+
+def read_json(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterator[TextRecord]:
+    """The texts of the objects in a column, and what is kept beside them."""
+    rows = _read_rows(lines, columns, skips)
+    return attach_kept(
+        rows,
+        columns.schema,
+        lambda record, reason: skips.add_bad(record.line, reason),
+    )
+
+
+def _read_rows(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterator[ParsedRow]:
+    for line, end in lines:
+        number = lines.lines
+        raw, repaired = repair(line)
+        if is_blank(raw):
+            skips.add_blank(number)
+            continue
+        try:
+            values = parse_object(raw)
+            text, changed = mend_surrogates(_text_of(values, columns.text))
+        except NotAnObjectError as error:
+            skips.add_bad(number, str(error))
+            continue
+        if not text or text.isspace():
+            skips.add_blank(number)
+            continue
+        record = TextRecord(text.encode(), number, end, repaired or changed)
+        yield ParsedRow(
+            record, [None if name is None else values.get(name) for name in columns.kept]
+        )
+        del line, raw, values, text, record  # they may be huge
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """The object in a line of valid UTF-8.
+
+    Raises:
+        NotAnObjectError: there is none, or another thing.
+    """
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise NotAnObjectError(f"broken JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise NotAnObjectError("JSON nested too deeply") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise NotAnObjectError(f"broken JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise NotAnObjectError("not a JSON object")
+    return value
+
+
+def _text_of(values: dict[str, Any], column: str) -> str:
+    value = values.get(column)
+    if isinstance(value, str):
+        return value
+    if column not in values:
+        raise NotAnObjectError(f"there is no {column}")
+    if value is None:
+        raise NotAnObjectError(f"{column} is null")
+    raise NotAnObjectError(f"{column} is {_KINDS[type(value)]}, not text")
+
+
+def sample_columns(lines: Iterable[bytes]) -> tuple[list[str], list[str]]:
+    """Names of the columns in some lines, and of those among them that hold text."""
+    objects = list(_objects(lines))
+    names = list(dict.fromkeys(key for values in objects for key in values))
+    kinds = {
+        name: {type(values[name]) for values in objects if values.get(name) is not None}
+        for name in names
+    }
+    return names, [name for name in names if kinds[name] == {str}]
+
+
+def find_types(name: str, lines: Iterable[bytes], only: Collection[str] | None) -> pa.Schema:
+    """The columns of all objects in some lines, in the order in which they come up.
+
+    Args:
+        name: the input's name, for messages.
+        lines: without their ends; those that are no objects are left to whoever reads the texts.
+        only: columns that matter; all if None.
+
+    Raises:
+        InputError: a column has values of several types.
+    """
+    schema = pa.schema([])
+    objects = _objects(lines)
+    while block := list(islice(objects, _BLOCK_ROWS)):
+        keys = dict.fromkeys(key for values in block for key in values)
+        fields = [
+            pa.field(key, _find_type(name, key, [values.get(key) for values in block]))
+            for key in keys
+            if only is None or key in only
+        ]
+        schema = merge_types(name, schema, pa.schema(fields))
+    return schema
+
+
+def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        with contextlib.suppress(NotAnObjectError):
+            yield parse_object(repair(line)[0])
+
+
+def _find_type(name: str, column: str, values: list[Any]) -> pa.DataType:
+    try:
+        return pa.array([mended(value) for value in values]).type
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise several_types(name, column) from error

@@ -1,0 +1,231 @@
+"""All inputs of a run, one after the other: their texts, and how to go on with them later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import pyarrow as pa
+
+from llama_cli.errors import InputError
+from llama_cli.sources.columns import merge_types, storable
+from llama_cli.sources.describe import Description, describe
+from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.options import ReadOptions
+from llama_cli.sources.skips import SkipLog
+from llama_cli.sources.source import (
+    Fingerprint,
+    OpenInput,
+    Source,
+    fingerprint_file,
+    open_source,
+)
+from llama_cli.sources.stream import ByteStream
+from llama_cli.types import TextRecord
+
+
+class Place(NamedTuple):
+    """A text in the inputs: where a run can go on behind it."""
+
+    source: int = 0
+    """Number of its input, from 0."""
+    line: int = 0
+    """Its line, or row of a table, from 1; 0 before the first text."""
+    position: int = 0
+    """Just after it, as the input counts."""
+
+
+START = Place()
+
+
+class InputSequence:
+    """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
+
+    def __init__(self, files: Sequence[InputFile], options: ReadOptions) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            files: the inputs, at least one.
+            options: what the user chose.
+        """
+        self.files = files
+        self.skips = SkipLog(skip_bad_rows=options.skip_bad_rows)
+        self.kept = pa.schema([])
+        self._options = options
+        self._found: list[Description] = []
+        self._pipes: dict[int, OpenInput] = {}
+        self._sizes = [file.size() for file in files]
+        self._opened: dict[int, OpenInput] = {}
+        self._rows = 0
+        self._next = 0  # input that is read next
+        self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
+        self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
+        self._noted = 0  # inputs whose fingerprints are in commits
+        self._last: Place | None = None  # the text at which a limit was reached
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all inputs, packed as they are; None where there is a pipe."""
+        return None if None in self._sizes else sum(size or 0 for size in self._sizes)
+
+    @property
+    def ways_of_reading(self) -> list[str]:
+        """Formats of the inputs and their columns with texts, each pair once."""
+        return sorted({found.way_of_reading for found in self._found})
+
+    def look(self, taken: Sequence[str]) -> None:
+        """Find out the format of each input and which of its columns are used.
+
+        Args:
+            taken: names of the output's own columns.
+
+        Raises:
+            InputError: an input does not have its format, or not the columns.
+            UsageError: a column to be kept would have the name of another.
+        """
+        for number, file in enumerate(self.files):
+            opened = self._open(number)
+            found = describe(file, opened.stream, self._options, taken)
+            if file.is_regular:
+                opened.file.close()
+            else:
+                self._pipes[number] = opened
+            self._found.append(found)
+            if found.columns is not None:
+                self.kept = merge_types(file.name, self.kept, found.columns.schema)
+        self.kept = storable(self.kept)
+
+    def go_on_after(
+        self, place: Place, digest: str, finished: Sequence[Fingerprint], rows: int
+    ) -> None:
+        """Continue behind a text that an earlier process has read.
+
+        Args:
+            place: of that text.
+            digest: what `state` had for it.
+            finished: what the inputs before were.
+            rows: texts up to there.
+
+        Raises:
+            InputError: an input is not what it was then.
+        """
+        for number, before in enumerate(finished):
+            if not self._is(number, before):
+                raise InputError(
+                    f"{self.files[number].name}: is not what the unfinished run has read",
+                    hint="restore it, or discard that run with --restart",
+                )
+        self._done = dict(enumerate(finished))
+        self._next, self._noted, self._rows = place.source, len(finished), rows
+        self._source(place.source).go_on_after(place.position, digest)
+
+    def are(self, inputs: Sequence[Fingerprint]) -> bool:
+        """Whether the inputs are, byte for byte, those with these fingerprints."""
+        numbered = enumerate(inputs)
+        return len(inputs) == len(self.files) and all(self._is(n, one) for n, one in numbered)
+
+    def _is(self, number: int, before: Fingerprint) -> bool:
+        same_size = self._sizes[number] == before.bytes
+        return same_size and fingerprint_file(self.files[number]) == before
+
+    def __iter__(self) -> Iterator[TextRecord]:
+        """The texts, blank ones and bad rows left out.
+
+        Raises:
+            InputError: an input is damaged, or a row of it cannot be used.
+            InputReadError: the system refused.
+        """
+        read_before = sum(size or 0 for size in self._sizes[: self._next])
+        for number in range(self._next, len(self.files)):
+            if self._rows == self._options.limit:
+                return
+            source = self._source(number)
+            for record in source.records():
+                self._rows += 1
+                read = read_before + source.bytes_read(record)
+                yield record._replace(source=number, read=read)
+                if self._rows == self._options.limit:
+                    self._last = Place(number, record.line, record.end)
+                    return
+                del record  # a huge text is let go before the next one is read
+            self._done[number] = source.fingerprint()
+            self._opened.pop(number).file.close()
+            read_before += self._sizes[number] or 0
+
+    def name_place(self, source: int, line: int) -> str:
+        """Words for a text's place, for messages."""
+        unit = "line" if self._found[source].format.compressible else "row"
+        place = f"{unit} {line}"
+        return place if len(self.files) == 1 else f"{self.files[source].name}, {place}"
+
+    def passed(self, place: Place) -> None:
+        """Take note that no state of an earlier place will be asked for."""
+        for number in list(self._sources):  # a copy: another thread adds to it
+            if number < place.source:
+                del self._sources[number]
+        self._sources[place.source].passed(place.position)
+
+    def state(self, place: Place) -> dict[str, Any]:
+        """What a commit has to keep so that `go_on_after` can continue behind a text.
+
+        The fingerprints of inputs read to their ends are told once: see `noted`.
+        """
+        finished = [list(self._done[number]) for number in range(self._noted, place.source)]
+        return {
+            "number": place.source,
+            "line": place.line,
+            "position": place.position,
+            "xxh3_128": self._sources[place.source].digest_at(place.position),
+            "finished": finished,
+        }
+
+    def noted(self, place: Place) -> None:
+        """Take note that the state at a place is safe."""
+        self._noted = place.source
+
+    def fingerprints(self) -> list[Fingerprint]:
+        """What the inputs were that have been read: of the last one as far as texts were taken."""
+        known = [self._done[number] for number in sorted(self._done)]
+        if self._last is not None:
+            digest = self._sources[self._last.source].digest_at(self._last.position)
+            known.append(Fingerprint(self._last.position, digest))
+        return known
+
+    def close(self) -> None:
+        """Close what is open."""
+        for opened in (*self._opened.values(), *self._pipes.values()):
+            opened.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _source(self, number: int) -> Source:
+        """The open input, opened if it is not yet."""
+        if number not in self._sources:
+            opened = self._pipes.pop(number, None) or self._open(number)
+            self._opened[number] = opened
+            found = self._found[number]
+            if found.columns is not None:
+                found = found.with_columns(found.columns.aligned(self.kept))
+            unit = "line" if found.format.compressible else "row"
+            skips = self.skips.of_source(number, self.files[number].name, unit)
+            self._sources[number] = open_source(self.files[number], opened, found, skips)
+        return self._sources[number]
+
+    def _open(self, number: int) -> OpenInput:
+        file = self.files[number].open()
+        try:
+            stream = ByteStream(file, name=self.files[number].name, size=self._sizes[number])
+        except BaseException:
+            file.close()
+            raise
+        return OpenInput(file, stream)
