@@ -21,7 +21,7 @@ ACCELERATED = $(VENV)/.accelerated
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test torture check smoke bench bench-batches bench-writer bench-commits wheel build-default-model clean
+.PHONY: help setup demo test torture check smoke bench bench-batches bench-writer bench-commits docs wheel build-default-model clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ bench-writer: $(INSTALLED)-run ## measure how fast the writer alone is
 
 bench-commits: $(INSTALLED)-run $(ACCELERATED) ## measure what committing and finishing cost
 	$(BIN)/python -m tests.benchmarks.bench_commits $(ARGS)
+
+docs: $(INSTALLED)-run ## write the parts of the documents that are taken from the code
+	$(BIN)/python -m tests.docs.generate
 
 wheel: $(INSTALLED)-run ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps -w dist .

@@ -40,11 +40,3 @@ def test_snippets_run(
 
 def test_there_are_snippets() -> None:
     assert [language for language, _ in BLOCKS] == ["python", "python", "sql", "python"]
-
-
-def test_every_option_of_embed_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["embed", "--help"])
-    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert {option for option in options if f"`{option}" not in readme} == set()
-    assert len(options) > 15

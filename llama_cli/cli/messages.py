@@ -83,8 +83,8 @@ class EventMessages:
         self._quiet = quiet
 
     def log(self, level: str, message: str) -> None:
-        """An event named as the level."""
-        write_event(level, message=message)
+        """An event named as the level; only what ends a run is an error."""
+        write_event(level if level in ("debug", "info") else "warning", message=message)
 
     def start(self, job: EmbedJob) -> ProgressView:
         """What is to be done, and how far it is."""

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.durability.runs import Job, signalled
+from tests.durability.runs import Job, outcome_of, signalled
 
 
 def only_object(out: str) -> dict[str, object]:
@@ -27,6 +27,23 @@ def test_an_interruption(unfinished: Job, number: int, times: int) -> None:
     kept = unfinished.commits()[-1]["rows"]
     assert str(told["error"]).startswith(f"interrupted; {kept:,} rows kept; go on with: ")
     assert f"llama-cli: error: {told['error']}\n" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("number", "times"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 2)]
+)
+def test_an_interruption_in_events(unfinished: Job, number: int, times: int) -> None:
+    process = unfinished.start_held("--progress", "json")
+    for _ in range(times):
+        process.send_signal(number)
+    outcome = outcome_of(process)
+    *events, last = [json.loads(line) for line in outcome.err.splitlines()]
+    assert last["event"] == "error"
+    assert last["exit_code"] == 128 + number
+    assert "rows kept; go on with: " in last["message"]
+    assert {"start", "info", "progress"} >= {event["event"] for event in events}
+    kept = [event["rows"] for event in events if event["event"] == "progress"]
+    assert kept[0] > 0, "what is safe already counts"
 
 
 def test_a_refusal(unfinished: Job) -> None:

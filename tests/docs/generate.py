@@ -1,0 +1,87 @@
+"""What the documents take from the code: ``make docs`` writes it, and a test compares it.
+
+In a Markdown file it stands between two lines, where NAME is one of `PARTS`:
+
+    <!-- generated: NAME -->
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer
+from typer.core import TyperGroup, TyperOption
+
+from llama_cli.cli.app import make_command
+from llama_cli.cli.parameters import long_name
+
+ROOT = Path(__file__).parents[2]
+# At this width, whatever the terminal; nothing is complained of that is missing.
+_SETTINGS = {"terminal_width": 80, "resilient_parsing": True}
+_PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+
+
+def documents() -> list[Path]:
+    """All that may have generated parts."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def generate(text: str) -> str:
+    """A document with its generated parts as they should be."""
+    return _PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}", text)
+
+
+def commands() -> list[typer.Context]:
+    """Every command there is, as it would be asked for its help."""
+    return list(_below(make_command().make_context("llama-cli", [], **_SETTINGS)))
+
+
+def _below(context: typer.Context) -> Iterator[typer.Context]:
+    yield context
+    command = context.command
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(context):
+            below = command.commands[name]
+            if not below.hidden:
+                yield from _below(below.make_context(name, [], parent=context, **_SETTINGS))
+
+
+def _reference() -> str:
+    """The help of every command."""
+    parts = [
+        f"## {context.command_path}\n\n```text\n{context.get_help()}\n```" for context in commands()
+    ]
+    return "\n\n".join(parts)
+
+
+def _variables() -> str:
+    """The variable of every option that has one."""
+    rows = [
+        f"| `{option.envvar}` | `{long_name(option)}` |"
+        for context in commands()
+        for option in context.command.params
+        if isinstance(option, TyperOption) and option.envvar
+    ]
+    return "\n".join(["| variable | option |", "|---|---|", *rows])
+
+
+PARTS: dict[str, Callable[[], str]] = {"commands": _reference, "variables": _variables}
+
+
+def main() -> int:
+    """Write them; returns the exit code."""
+    for path in documents():
+        before = path.read_text("utf-8")
+        after = generate(before)
+        if after != before:
+            path.write_text(after, "utf-8")
+            print(path.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
