@@ -19,6 +19,7 @@ from llama_cli.engine.library import (
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
 from llama_cli.kernels.installed import cpu_features
+from llama_cli.splits import size_of_parts
 
 # `enum llama_pooling_type` in llama.h.
 _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
@@ -90,7 +91,7 @@ class Model:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return size_of_parts(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot read: {error.strerror}") from error
 
