@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import InputError, OutputRefusedError, UsageError
-from llama_cli.models.resolve import ModelFile
+from llama_cli.models.file import ModelFile
 from llama_cli.output.target import beside
 
 
