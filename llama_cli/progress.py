@@ -164,10 +164,15 @@ def _in_ci() -> bool:
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
+def shows_bars(console: Console) -> bool:
+    """Whether stderr goes where a bar can be drawn."""
+    # Not Rich's own idea of a terminal: FORCE_COLOR in a log would make it one.
+    on_terminal = console.file.isatty() and not console.is_dumb_terminal
+    return on_terminal and not _in_ci()
+
+
 def make_view(console: Console, *, quiet: bool) -> ProgressView:
     """The view that suits where stderr goes."""
     if quiet:
         return Silent()
-    # Not Rich's own idea of a terminal: FORCE_COLOR in a log would make it one.
-    on_terminal = console.file.isatty() and not console.is_dumb_terminal
-    return Bar(console) if on_terminal and not _in_ci() else PlainLines(console)
+    return Bar(console) if shows_bars(console) else PlainLines(console)

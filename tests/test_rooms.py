@@ -47,6 +47,7 @@ ALLOWED = {
         "stopping",
         "progress",
         "engine",
+        "isolation",
         "models",
         "output",
         "errors",

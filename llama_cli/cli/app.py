@@ -10,6 +10,7 @@ import typer
 from llama_cli.cli.embed import embed
 from llama_cli.cli.errors import EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
+from llama_cli.cli.models import models
 from llama_cli.cli.status import status
 from llama_cli.cli.version import Version
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(embed)
 app.command()(inspect)
 app.command()(status)
+app.add_typer(models)
 
 
 @app.callback(invoke_without_command=True)

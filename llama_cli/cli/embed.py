@@ -55,15 +55,20 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
         typer.Option(
             "-m",
             "--model",
-            metavar="PATH",
+            metavar="MODEL",
             envvar="LLAMA_CLI_MODEL",
-            help="GGUF file, or a folder of them.",
+            help="GGUF file, a folder of them, or a model of the Hugging Face Hub: "
+            "owner/repo, owner/repo:FILE.",
             show_default="built-in all-MiniLM-L6-v2",
         ),
     ] = None,
     filename: Annotated[
         str | None,
-        typer.Option("--filename", metavar="NAME", help="Which file to use in a folder of models."),
+        typer.Option(
+            "--filename",
+            metavar="NAME",
+            help="Which file to use in a folder or repository of models.",
+        ),
     ] = None,
     batch_size: Annotated[
         int,

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TextIO, cast
+from typing import cast
 
 from rich.console import Console
 
 from llama_cli.allocator import give_back_large_blocks
+from llama_cli.cli.console import open_console
 from llama_cli.cli.continuation import describe_interruption
+from llama_cli.cli.download_view import watched_download
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
 from llama_cli.cli.interrupt import SignalWatch, watched_signals
 from llama_cli.cli.numbers import count
-from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
-from llama_cli.cli.stderr import ForgivingStderr
 from llama_cli.cli.summary import as_json, as_text
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError
 from llama_cli.job import EmbedJob, resolve_output
+from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.outcome import RunSummary
 from llama_cli.pipeline import run
-from llama_cli.progress import RoomyConsole, make_view
+from llama_cli.progress import make_view
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,11 @@ _SUSPICIOUS_SHARE = 0.5
 def run_embed(settings: EmbedSettings) -> int:
     """Run one embedding job and report on it; returns the exit code."""
     give_back_large_blocks()
-    console = RoomyConsole(
-        file=cast(TextIO, ForgivingStderr()), highlight=False, markup=False, emoji=False
-    )
-    _show_log(console, debug=settings.debug, quiet=settings.quiet)
+    console = open_console(debug=settings.debug, quiet=settings.quiet)
     watch = SignalWatch(as_json=settings.as_json)
     with watched_signals(watch):
-        job = resolve_job(settings)
+        with watched_download(watch, console, quiet=settings.quiet) as access:
+            job = resolve_job(settings, access)
         resumable = job.resumable
         watch.describe = lambda safe_rows: describe_interruption(
             safe_rows, job.command, resumable=resumable
@@ -85,8 +84,10 @@ def _print_json(summary: RunSummary) -> None:
         raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def resolve_job(settings: EmbedSettings) -> EmbedJob:
+def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     """Check the options against the machine and the files, before any model is loaded.
+
+    A model of the Hub that is not in its cache is downloaded, after all else is found to be right.
 
     Raises:
         LlamaCliError: one of them is refused.
@@ -95,7 +96,7 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
     return EmbedJob(
         input=settings.input,
         output=output,
-        model=resolve_model(settings.model, settings.filename),
+        model=resolve_model(settings.model, settings.filename, access),
         device=settings.device,
         gpu_layers=settings.gpu_layers,
         embedder=EmbedderOptions(
@@ -114,25 +115,3 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
         command=settings.command,
         float_copies=float_copies_folder() if settings.f32_cache else None,
     )
-
-
-class _ConsoleHandler(logging.Handler):
-    """Log records through the console, so that they appear above the progress bar."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        line = f"llama-cli: {level}{printable(record.getMessage())}"
-        self._console.print(line, soft_wrap=True)
-
-
-def _show_log(console: Console, *, debug: bool, quiet: bool) -> None:
-    """Warnings always; llama.cpp's own log and our details with ``--debug``."""
-    logger = logging.getLogger("llama_cli")
-    logger.handlers = [_ConsoleHandler(console)]
-    usual = logging.WARNING if quiet else logging.INFO
-    logger.setLevel(logging.DEBUG if debug else usual)
-    logging.getLogger("llama_cli.llama_cpp").propagate = debug

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.errors import LlamaCliError
-from llama_cli.models.choice import RepoModel, choose_model, list_models
+from llama_cli.models.choice import RepoModel, choose_model, is_complete, list_models
 from llama_cli.models.file import HubOrigin, ModelFile
 from llama_cli.models.hub_cache import RepoCache, has_digest, list_commits
 from llama_cli.models.listing import Listing, in_words
@@ -32,7 +32,9 @@ class CachedModel:
     @property
     def name(self) -> str:
         """How the command line names it."""
-        return f"{self.listing.repo}:{self.model.name}"
+        repo, commit = self.listing.repo, self.listing.commit
+        current = RepoCache(repo).commit_of(HubName(repo)) == commit
+        return f"{repo}{'' if current else f'@{commit}'}:{self.model.name}"
 
     @property
     def paths(self) -> list[Path]:
@@ -104,8 +106,6 @@ def list_cached() -> list[CachedModel]:
     for repo, commit in list_commits():
         with contextlib.suppress(LlamaCliError):
             listing = RepoCache(repo).cached_listing(commit)
-            found += [
-                CachedModel(listing, choose_model(listing, model.name))
-                for model in list_models(listing)
-            ]
+            models = (CachedModel(listing, model) for model in list_models(listing))
+            found += [cached for cached in models if is_complete(cached.model)]
     return found

@@ -140,10 +140,18 @@ def _group(listing: Listing) -> dict[str, RepoModel]:
     return {first: RepoModel(tuple(files)) for first, files in groups.items()}
 
 
+def is_complete(model: RepoModel) -> bool:
+    """Whether all its parts are there."""
+    return _missing_part(model) is None
+
+
 def _complete(repo: str, model: RepoModel) -> RepoModel:
-    """The model itself, if no part of it is missing."""
-    there = {file.name for file in model.files}
-    for part in part_names(model.name):
-        if part not in there:
-            raise ModelError(f"{repo}: {part}, a part of the model, is missing there")
+    part = _missing_part(model)
+    if part is not None:
+        raise ModelError(f"{repo}: {part}, a part of the model, is missing there")
     return model
+
+
+def _missing_part(model: RepoModel) -> str | None:
+    there = {file.name for file in model.files}
+    return next((part for part in part_names(model.name) if part not in there), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from huggingface_hub import constants, is_offline_mode
+from huggingface_hub import is_offline_mode
 
 from llama_cli.errors import ModelError
 from llama_cli.models.access import HubAccess, ProgressCallback
@@ -13,7 +13,7 @@ from llama_cli.models.cached import CachedModel, drop_damaged, find_cached
 from llama_cli.models.choice import choose_model
 from llama_cli.models.download import Download, check_room
 from llama_cli.models.file import ModelFile
-from llama_cli.models.hub_cache import RepoCache, has_digest
+from llama_cli.models.hub_cache import RepoCache, has_digest, translated_errors
 from llama_cli.models.hub_listing import ask_listing, ask_once, complete_model
 from llama_cli.models.listing import recall_listing, remember_listing
 from llama_cli.models.names import HubName
@@ -32,13 +32,8 @@ def resolve_on_hub(name: HubName, access: HubAccess) -> ModelFile:
     """
     # What it warns of is said by ourselves, or no use to anybody.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    try:
+    with translated_errors():
         found = _find(name, access)
-    except OSError as error:
-        raise ModelError(
-            f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror or error}",
-            hint="that is in the cache for models of the Hub; HF_HOME can name another folder",
-        ) from error
     found.state(name)
     return found.file()
 

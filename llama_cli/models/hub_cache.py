@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 from huggingface_hub.file_download import are_symlinks_supported
 
+from llama_cli.errors import ModelError
 from llama_cli.models.fingerprint import remember_sha256, remembered_sha256
 from llama_cli.models.listing import DIGEST, Listing, RepoFile, recall_listing
 from llama_cli.models.names import COMMIT, HubName
@@ -32,7 +34,8 @@ class RepoCache:
         self.repo = repo
         folder = f"models--{repo.replace('/', '--')}"
         self.folder = Path(constants.HF_HUB_CACHE) / folder
-        self._locks = Path(constants.HF_HUB_CACHE) / ".locks" / folder
+        self.snapshots = self.folder / "snapshots"
+        self.locks = Path(constants.HF_HUB_CACHE) / ".locks" / folder
 
     def commit_of(self, name: HubName) -> str | None:
         """The commit that a name means, as far as the cache knows."""
@@ -45,7 +48,7 @@ class RepoCache:
 
     def file(self, commit: str, name: str) -> Path:
         """Where a file of a commit is, or would be."""
-        return self.folder / "snapshots" / commit / name
+        return self.snapshots / commit / name
 
     def blob(self, digest: str) -> Path:
         """Where the content with that digest is, or would be."""
@@ -57,8 +60,8 @@ class RepoCache:
 
     def lock(self, digest: str) -> Path:
         """The lock that the Hub's own programs hold while they download it."""
-        self._locks.mkdir(parents=True, exist_ok=True)
-        return self._locks / f"{digest}.lock"
+        self.locks.mkdir(parents=True, exist_ok=True)
+        return self.locks / f"{digest}.lock"
 
     def listing(self, commit: str) -> Listing:
         """The repository's files at a commit: all that were seen there, else those cached."""
@@ -96,6 +99,18 @@ class RepoCache:
             unfinished = ref.with_name(f".{ref.name}.{os.getpid()}")
             unfinished.write_text(commit, "ascii")
             unfinished.replace(ref)
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what the system says of the cache into an error for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror or error}",
+            hint="that is in the cache for models of the Hub; HF_HOME can name another folder",
+        ) from error
 
 
 def list_commits() -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ def parse_hub_name(text: str) -> HubName | None:
     if match is None or not _is_allowed(match["repo"], match["revision"]):
         if forced:
             raise UsageError(
-                f"--model {text}: is not the name of a model on the Hugging Face Hub",
+                f"{text}: is not the name of a model on the Hugging Face Hub",
                 hint="write hf:owner/repo, hf:owner/repo:FILE or hf:owner/repo@REVISION:FILE",
             )
         return None

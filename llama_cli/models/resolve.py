@@ -11,7 +11,7 @@ from llama_cli.models.access import HubAccess
 from llama_cli.models.default import DEFAULT_MODEL
 from llama_cli.models.file import ModelFile
 from llama_cli.models.local import find_local
-from llama_cli.models.names import PREFIX, HubName, parse_hub_name
+from llama_cli.models.names import BUILTIN, PREFIX, HubName, parse_hub_name
 
 
 def resolve_model(
@@ -20,7 +20,7 @@ def resolve_model(
     """Find the model, and download it where it is on the Hub and not in the cache.
 
     Args:
-        model: a file, a folder or a name on the Hub; None for the built-in model.
+        model: a file, a folder or a name on the Hub; None or ``builtin`` for the built-in model.
         filename: the file to take in a folder or a repository.
         access: how the Hub is asked.
 
@@ -28,7 +28,7 @@ def resolve_model(
         ModelError: it is not there, not a file, or cannot be downloaded.
         UsageError: ``filename`` was given without a folder, or is missing where it is needed.
     """
-    if model is None:
+    if model is None or (model == BUILTIN and not os.path.lexists(model)):
         if filename is not None:
             raise UsageError("--filename chooses a file in a folder: name that with --model")
         return ModelFile(DEFAULT_MODEL, builtin=True)
@@ -39,6 +39,29 @@ def resolve_model(
     from llama_cli.models.hub import resolve_on_hub
 
     return resolve_on_hub(with_file(name, filename), access or HubAccess())
+
+
+def find_on_disk(model: str) -> ModelFile:
+    """The same without downloading anything.
+
+    Raises:
+        ModelError: it is not on this disk.
+        UsageError: several files fit.
+    """
+    name = None if model == BUILTIN else hub_name(model)
+    if name is None:
+        return resolve_model(model, None)
+    from llama_cli.models.cached import find_cached
+    from llama_cli.models.hub_cache import translated_errors
+    from llama_cli.models.nearest import nearest_cached
+
+    with translated_errors():
+        cached = find_cached(name)
+        if cached is not None:
+            return cached.file()
+        pull = f"llama-cli models pull {model} downloads it"
+        near = nearest_cached(name)
+        raise ModelError(f"{name} is not in the cache", hint=f"{near}; {pull}" if near else pull)
 
 
 def hub_name(model: str) -> HubName | None:
