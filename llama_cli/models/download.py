@@ -14,13 +14,12 @@ from huggingface_hub import constants, get_session, hf_hub_url
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
     WeakFileLock,
     build_hf_headers,
-    hf_raise_for_status,
 )
 
 from llama_cli.errors import ModelError
 from llama_cli.models.access import HubAccess, ProgressCallback
 from llama_cli.models.hub_cache import RepoCache, has_digest, note_digest
-from llama_cli.models.hub_errors import IncompleteError, NetworkError, Patience
+from llama_cli.models.hub_errors import IncompleteError, NetworkError, Patience, raise_for_status
 from llama_cli.models.listing import RepoFile, in_words
 from llama_cli.models.names import HubName
 
@@ -109,7 +108,7 @@ class Download:
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             _empty(target)
             raise IncompleteError("the server cannot go on with what has been downloaded")
-        hf_raise_for_status(response)
+        raise_for_status(response)
         kind = response.headers.get("Content-Type", "")
         if kind.startswith("text/html"):
             raise ModelError(

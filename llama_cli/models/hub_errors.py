@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     RemoteEntryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
 from llama_cli.errors import ModelError
 from llama_cli.models.access import HubAccess
@@ -62,7 +63,7 @@ class Patience:
         if self._failed == len(self._pauses):
             tries = self._failed + 1
             raise ModelError(
-                f"{self._name.repo}: {describe(error)}; tried {tries} times",
+                f"{self._name.repo}: {describe(error)}; tried {tries} times{_no_file(self._name)}",
                 hint="try again later; what has been downloaded is kept",
             ) from error
         seconds = max(self._pauses[self._failed], _asked_for(error))
@@ -83,6 +84,18 @@ def persist(ask: Callable[[], Answer], name: HubName, access: HubAccess) -> Answ
             return ask()
         except NetworkError as error:
             patience.wait(error)
+
+
+def raise_for_status(response: httpx2.Response) -> None:
+    """Raise what the answer's status means, whatever the server says of it.
+
+    Raises:
+        HfHubHTTPError: the status is that of a failure.
+    """
+    try:
+        hf_raise_for_status(response)
+    except (AttributeError, TypeError, KeyError) as error:  # the body is JSON, and not the Hub's
+        raise HfHubHTTPError("the server's answer is not the Hub's", response=response) from error
 
 
 def may_pass(error: Exception) -> bool:

@@ -153,7 +153,7 @@ def send(
 
 def misbehave(handler: BaseHTTPRequestHandler, status: int, headers: Headers) -> None:
     if status:
-        send(handler, status, b"", headers)
+        send(handler, status, headers.pop("body", "").encode(), headers)
     else:
         handler.close_connection = True
 

@@ -125,6 +125,29 @@ def test_a_signal_ends_the_download_and_the_next_run_goes_on(
     assert hub.requests[-1].headers["range"] == f"bytes={kept}-"
 
 
+def test_an_interrupted_run_goes_on_without_the_hub(
+    hub: StandIn,
+    tiny_bert: Path,
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[str]],
+    installed_cli: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub.add(REPO, {"tiny-F16.gguf": tiny_bert.read_bytes()})
+    texts, output = tmp_path / "many.txt", tmp_path / "many.parquet"
+    texts.write_text("".join(f"water {number}\n" for number in range(30_000)))
+    words = ("embed", texts, "-m", REPO, "--commit-interval", "0", "--batch-size", "64")
+    process = start(*words)
+    wait_for(lambda: json.loads(installed_cli("status", output, "--json").out).get("rows"))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    done = installed_cli(*words)
+    assert done.code == 0, done.err
+    assert "using the copy in the cache" in done.err
+    assert "going on at row" in done.err
+
+
 def test_progress_is_a_line_now_and_then_in_a_log(
     hub: StandIn, notes: Path, installed_cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

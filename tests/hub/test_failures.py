@@ -93,6 +93,20 @@ def test_what_is_no_hub_is_said(
         resolve(REPO)
 
 
+@pytest.mark.parametrize("body", ["[]", "3", '{"errors": [1]}', "<html></html>", "{"])
+def test_what_it_says_may_be_anything(hub: StandIn, resolve: Resolve, body: str) -> None:
+    hub.add(REPO, FILES, fail_files=[(503, {"body": body})])
+    assert resolve(REPO).path.read_bytes() == b"weights"
+
+
+def test_a_name_that_cannot_be_asked_for_may_be_a_path(
+    hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_errors.constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelError, match="tried 2 times, and there is no such local file as a/b"):
+        resolve("a/b", pauses=(0,))
+
+
 def test_a_server_that_says_much_gets_one_line(hub: StandIn, resolve: Resolve) -> None:
     hub.add(REPO, FILES, refuse=(403, {"X-Error-Message": "no " * 1000}))
     with pytest.raises(ModelError) as caught:
