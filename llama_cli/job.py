@@ -12,7 +12,7 @@ from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import OutputRefusedError, UsageError
-from llama_cli.models.resolve import ModelFile
+from llama_cli.models.file import ModelFile
 from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.target import beside
 from llama_cli.rows import SOURCE

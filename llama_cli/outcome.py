@@ -67,6 +67,7 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
             architecture=facts.architecture,
             quantisation=facts.quantisation,
             dimension=facts.dimension,
+            source=str(job.model.origin or ""),
         ),
         pooling=model.pooling,
         normalized=job.embedder.normalize,

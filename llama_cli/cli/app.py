@@ -16,6 +16,7 @@ from llama_cli.cli.embed import embed
 from llama_cli.cli.errors import EXIT_USAGE, report_failure
 from llama_cli.cli.inspect import inspect
 from llama_cli.cli.invocation import Invocation
+from llama_cli.cli.models import models
 from llama_cli.cli.status import status
 from llama_cli.cli.version import Version
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command(cls=EmbedCommand)(embed)
 app.command(cls=PlainCommand)(inspect)
 app.command(cls=PlainCommand)(status)
+app.add_typer(models)
 
 _SHORTER = {
     "install_completion": "Install completion for your shell.",

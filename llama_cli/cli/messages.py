@@ -7,6 +7,7 @@ import logging
 from typing import Protocol, TextIO, cast
 
 from llama_cli import __version__
+from llama_cli.cli.download_view import DownloadEvents, DownloadView, ShownDownload
 from llama_cli.cli.events import write_event
 from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
@@ -28,6 +29,10 @@ class Messages(Protocol):
 
     def start(self, job: EmbedJob) -> ProgressView:
         """The run begins; what it is followed with."""
+        ...
+
+    def start_download(self) -> DownloadView:
+        """A model may be downloaded; what that is followed with."""
         ...
 
     def finish(self, summary: RunSummary, exit_code: int) -> None:
@@ -65,6 +70,10 @@ class TextMessages:
         """Show the progress."""
         return make_view(self._kind, self._console)
 
+    def start_download(self) -> DownloadView:
+        """Show how far it is."""
+        return ShownDownload(self._console, quiet=self._kind == "none")
+
     def finish(self, summary: RunSummary, exit_code: int) -> None:  # noqa: ARG002 - warnings said it
         """Show the summary."""
         if not self._quiet:
@@ -98,6 +107,10 @@ class EventMessages:
             model=str(job.model.path),
         )
         return EventProgress(lambda facts: write_event("progress", **facts))
+
+    def start_download(self) -> DownloadView:
+        """How far it is."""
+        return DownloadEvents(quiet=self._quiet)
 
     def finish(self, summary: RunSummary, exit_code: int) -> None:
         """What ``--json`` says, and the exit code."""

@@ -9,6 +9,7 @@ from typing import cast
 
 from llama_cli.allocator import give_back_large_blocks
 from llama_cli.cli.continuation import describe_interruption
+from llama_cli.cli.download_view import watched_download
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
 from llama_cli.cli.interrupt import SignalWatch, watched_signals
 from llama_cli.cli.messages import Messages, make_messages, show_log
@@ -20,6 +21,7 @@ from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError
 from llama_cli.job import EmbedJob, check_output, check_report, name_output
+from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.outcome import RunSummary
@@ -42,7 +44,8 @@ def run_embed(settings: EmbedSettings) -> int:
     show_log(messages, debug=settings.debug, quiet=settings.quiet)
     watch = SignalWatch(as_json=settings.as_json, as_events=settings.progress == "json")
     with watched_signals(watch):
-        job = resolve_job(settings)
+        with watched_download(watch, messages.start_download()) as access:
+            job = resolve_job(settings, access)
         resumable = job.resumable
         watch.describe = lambda safe_rows: describe_interruption(
             safe_rows, job.command, resumable=resumable
@@ -89,8 +92,10 @@ def _print_json(summary: RunSummary) -> None:
         raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def resolve_job(settings: EmbedSettings) -> EmbedJob:
+def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     """Check the options against the machine and the files, before any model is loaded.
+
+    A model of the Hub that is not in its cache is downloaded, after all else is found to be right.
 
     Raises:
         LlamaCliError: one of them is refused.
@@ -112,7 +117,7 @@ def resolve_job(settings: EmbedSettings) -> EmbedJob:
             limit=settings.limit,
         ),
         output=output,
-        model=resolve_model(settings.model, settings.filename),
+        model=resolve_model(settings.model, settings.filename, access),
         device=settings.device,
         gpu_layers=settings.gpu_layers,
         embedder=EmbedderOptions(

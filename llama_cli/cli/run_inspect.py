@@ -72,11 +72,13 @@ def _describe_size(metadata: pq.FileMetaData) -> str:
 
 def _describe(made: Provenance) -> list[str]:
     model = made.model
+    source = [f"from {model.source}"] if model.source else []
     return [
         f"made {made.finished_at:%Y-%m-%d %H:%M} UTC from {made.input.name}",
         f"with {model.name} ({model.architecture}, {model.quantisation}, "
         f"sha256 {model.sha256[:12]}…), {made.pooling} pooling, "
         f"{'normalized' if made.normalized else 'not normalized'}",
+        *source,
         f"skipped {count(made.skipped, 'blank line')}, cut {count(made.cut, 'text')} at "
         f"{made.max_length} tokens, repaired {count(made.repaired, 'line')}, "
         f"{made.without_vector:,} without a vector",

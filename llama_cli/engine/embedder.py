@@ -33,6 +33,7 @@ from llama_cli.engine.repeats import Answer, RecentTexts
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import make_plan
 from llama_cli.errors import TextTooLongError, UsageError
+from llama_cli.splits import size_of_parts
 from llama_cli.types import TextRecord, TokenIds, VectorBatch
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class LlamaEmbedder:
         self._recent = RecentTexts(self.dimension) if options.dedup else None
         plan = make_plan(
             options.threads,
-            model.path.stat().st_size,
+            size_of_parts(model.path),
             model.facts.width,
             on_gpu=model.placement.on_gpu,
             own_kernels=model.kernels is not None,

@@ -19,6 +19,7 @@ from llama_cli.engine.library import (
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
 from llama_cli.kernels.installed import cpu_features
+from llama_cli.splits import size_of_parts
 
 # `enum llama_pooling_type` in llama.h.
 _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
@@ -28,21 +29,31 @@ POOLING_CODES: dict[Pooling, int] = {"mean": 1, "cls": 2, "last": 3}
 class Model:
     """The weights and the vocabulary of one GGUF file. Contexts and threads may share it."""
 
-    def __init__(self, path: Path, placement: Placement) -> None:
+    def __init__(self, path: Path, placement: Placement, *, vocabulary_only: bool = False) -> None:
         """Load the file.
+
+        Args:
+            path: the GGUF file; of a model in several parts, the first.
+            placement: the devices that it goes to.
+            vocabulary_only: leave the weights alone, and check nothing.
 
         Raises:
             ModelError: llama.cpp cannot load it, or it has no use for embedding.
         """
         self.path = path
         self.placement = placement
-        # Before the model is loaded: llama.cpp then decides where its weights go.
         self.kernels: Kernels | None = None
+        if vocabulary_only:
+            self.handle = _load(path, placement, repack=True, vocabulary_only=True)
+            self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
+            self.facts = _facts_in_metadata(self.handle, path)
+            return
+        # Before the model is loaded: llama.cpp then decides where its weights go.
         if not placement.on_gpu and _size(path) <= SMALL_MODEL_BYTES:
             self.kernels = use_kernels()
         self.handle = _load(path, placement, repack=True)
         try:
-            _check_kind(self.handle, path)
+            check_kind(self.handle, path)
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
             self.facts = _read_facts(self.handle, path)
             if self.kernels is not None and self._is_wide() and "amx_tile" in cpu_features():
@@ -90,14 +101,15 @@ class Model:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return size_of_parts(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot read: {error.strerror}") from error
 
 
-def _load(path: Path, placement: Placement, *, repack: bool) -> Any:
+def _load(path: Path, placement: Placement, *, repack: bool, vocabulary_only: bool = False) -> Any:
     lib = llama_cpp()
     params = lib.llama_model_default_params()
+    params.vocab_only = vocabulary_only
     params.n_gpu_layers = placement.gpu_layers
     # Weights laid out anew for llama.cpp's own kernels cannot be read by ours. That is as well for
     # quantised ones, but on CPUs with AMX it does so with F16 too, for which it has no AMX kernels.
@@ -115,7 +127,12 @@ def _load(path: Path, placement: Placement, *, repack: bool) -> Any:
     return handle
 
 
-def _check_kind(handle: Any, path: Path) -> None:
+def check_kind(handle: Any, path: Path) -> None:
+    """Refuse a model of a kind that cannot embed.
+
+    Raises:
+        ModelError: it is of one.
+    """
     lib = llama_cpp()
     if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
         raise ModelError(f"{path}: encoder-decoder models cannot embed text here")
@@ -136,6 +153,26 @@ def _read_facts(handle: Any, path: Path) -> ModelFacts:
         dimension=lib.llama_model_n_embd_out(handle),
         width=lib.llama_model_n_embd(handle),
         context=lib.llama_model_n_ctx_train(handle),
+        pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
+        lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),
+        strip_accents=_flag(_meta(handle, "tokenizer.ggml.normalizer.strip_accents")),
+    )
+
+
+def _facts_in_metadata(handle: Any, path: Path) -> ModelFacts:
+    """The facts where llama.cpp has read the vocabulary alone: what it would make of the file."""
+    architecture = _meta(handle, "general.architecture") or "unknown"
+    width = int(_meta(handle, f"{architecture}.embedding_length") or 0)
+    pooling = _meta(handle, f"{architecture}.pooling_type")
+    ftype = _meta(handle, "general.file_type")
+    kind = llama_cpp().llama_ftype_name(int(ftype)) if ftype else None
+    return ModelFacts(
+        name=_meta(handle, "general.name") or path.stem,
+        architecture=architecture,
+        quantisation=_plain_type((kind or b"unknown").decode("utf-8", "replace")),
+        dimension=int(_meta(handle, f"{architecture}.embedding_length_out") or width),
+        width=width,
+        context=int(_meta(handle, f"{architecture}.context_length") or 0),
         pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
         lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),
         strip_accents=_flag(_meta(handle, "tokenizer.ggml.normalizer.strip_accents")),

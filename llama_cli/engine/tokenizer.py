@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from llama_cli.engine.doubts import vocabulary_doubts
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.specials import complete_frame
@@ -62,6 +63,8 @@ class Tokenizer:
         self._frame = complete_frame(model, native)
         self._room = self._frame.room(max_length)
         self._content: ContentTokenizer = native
+        for doubt in vocabulary_doubts(model, native):
+            log.warning("%s %s", model.facts.name, doubt)
         if llama_cpp().llama_vocab_type(model.vocab) == llama_cpp().LLAMA_VOCAB_TYPE_WPM:
             self._content = build_wordpiece(model)
         self._prompt = prompt.encode()

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
+from llama_cli.engine.description import ModelDescription
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
 from llama_cli.errors import EngineError, ModelError
@@ -83,23 +85,43 @@ class Child:
             EngineError: the process did not even start.
             LlamaCliError: whatever else the engine says.
         """
+        opened: OpenedModel = self._ask("open", options, options.model)
+        return opened
+
+    def describe(self, model: Path) -> ModelDescription:
+        """Have it read what a model file says of itself.
+
+        Raises:
+            ModelError: llama.cpp cannot read it, or crashes on it.
+            EngineError: the process did not even start.
+        """
+        described: ModelDescription = self._ask("describe", model, model)
+        return described
+
+    def _ask(self, kind: str, content: object, model: Path) -> Any:
+        """The answer to the first thing that is asked.
+
+        Raises:
+            ModelError: the model cannot be used, or crashes the process.
+            EngineError: the process did not even start.
+            LlamaCliError: whatever else the engine says.
+        """
         try:
             self.receive()  # hello
         except ChildDiedError as error:
             raise EngineError(f"the process for the model could not start ({error})") from error
         try:
             with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
-                self._channel.send("open", options)
-            opened: OpenedModel = self.receive().content
+                self._channel.send(kind, content)
+            return self.receive().content
         except ChildDiedError as error:
             killed = self._process.returncode == -signal.SIGKILL
             raise ModelError(
-                f"{options.model}: llama.cpp crashes on this model ({error})",
+                f"{model}: llama.cpp crashes on this model ({error})",
                 hint="free some memory, or use a smaller model"
                 if killed
                 else "the file is damaged, or this version of llama.cpp cannot run it",
             ) from error
-        return opened
 
     def send_texts(self, records: Sequence[TextRecord]) -> None:
         """Hand over some texts; waits while it has enough of them.

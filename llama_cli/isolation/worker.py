@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llama_cli.allocator import give_back_large_blocks
+from llama_cli.engine.description import describe_model
 from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.facts import OpenedModel, resolve_pooling
@@ -57,7 +58,11 @@ def main(settings: str) -> None:
 
 def _serve(channel: Channel) -> None:
     channel.send("hello")
-    options: EngineOptions = channel.receive().content
+    asked = channel.receive()
+    if asked.kind == "describe":
+        channel.send("described", describe_model(asked.content))
+        return
+    options: EngineOptions = asked.content
     with _open_embedder(options) as embedder:
         # A model whose every decode crashes is found out now, before there is a run to lose.
         embedder.warm_up()

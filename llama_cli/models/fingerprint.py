@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+_REMEMBERED = "sha256.json"
+
 
 def file_sha256(path: Path) -> str:
     """sha256 of a file's content, lower-case hex.
@@ -27,17 +29,20 @@ def remembered_sha256(path: Path) -> str:
     Raises:
         OSError: the file cannot be read. A cache that cannot be used is no error.
     """
-    status = path.stat()
-    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    folder = cache_folder()
-    if folder is None:
-        return file_sha256(path)
-    cache = folder / "sha256.json"
-    known = _load(cache)
+    key = _key(path)
+    known = _load()
     if key not in known:
-        known[key] = file_sha256(path)
-        _store(cache, known)
+        known = _remember(key, file_sha256(path))
     return known[key]
+
+
+def remember_sha256(path: Path, digest: str) -> None:
+    """Take note of a checksum that was computed while the file was made.
+
+    Raises:
+        OSError: the file is not there. A cache that cannot be used is no error.
+    """
+    _remember(_key(path), digest)
 
 
 def cache_folder() -> Path | None:
@@ -58,20 +63,36 @@ def float_copies_folder() -> Path | None:
     return folder / "f32" if folder else None
 
 
-def _load(cache: Path) -> dict[str, str]:
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file of the cache in one step, so that runs side by side never read half of it."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
+        ) as file:
+            file.write(text)
+        Path(file.name).replace(path)
+
+
+def _key(path: Path) -> str:
+    status = path.stat()
+    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+
+
+def _load() -> dict[str, str]:
+    folder = cache_folder()
+    if folder is None:
+        return {}
     with contextlib.suppress(OSError, ValueError):
-        known = json.loads(cache.read_text("utf-8"))
+        known = json.loads(folder.joinpath(_REMEMBERED).read_text("utf-8"))
         if isinstance(known, dict):
             return {str(key): str(value) for key, value in known.items()}
     return {}
 
 
-def _store(cache: Path, known: dict[str, str]) -> None:
-    """Replace the cache in one step, so that runs side by side never read half of it."""
-    with contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=cache.parent, prefix=cache.name, delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(known, file)
-        Path(file.name).replace(cache)
+def _remember(key: str, digest: str) -> dict[str, str]:
+    known = _load() | {key: digest}
+    folder = cache_folder()
+    if folder is not None:
+        replace_file(folder / _REMEMBERED, json.dumps(known))
+    return known

@@ -1,102 +1,97 @@
-"""What ``--model`` names: the built-in model, a GGUF file, or a folder of them."""
+"""What ``--model`` names: the built-in model, a file, a folder of them, or one on the Hub."""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
+import dataclasses
+import os
 from pathlib import Path
 
 from llama_cli.errors import ModelError, UsageError
-from llama_cli.models.default import DEFAULT_MODEL, DEFAULT_SHA256
-from llama_cli.models.fingerprint import file_sha256, remembered_sha256
+from llama_cli.models.access import HubAccess
+from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.file import ModelFile
+from llama_cli.models.local import find_local
+from llama_cli.models.names import BUILTIN, PREFIX, HubName, parse_hub_name
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A model file on disk.
-
-    Attributes:
-        path: the GGUF file.
-        builtin: whether it is the one inside the package.
-    """
-
-    path: Path
-    builtin: bool
-
-    def sha256(self) -> str:
-        """The file's checksum; the built-in file's is verified against the published one.
-
-        Raises:
-            ModelError: the file cannot be read, or the built-in one was altered.
-        """
-        try:
-            digest = file_sha256(self.path) if self.builtin else remembered_sha256(self.path)
-        except OSError as error:
-            raise ModelError(f"{self.path}: cannot read: {error.strerror}") from error
-        if self.builtin and digest != DEFAULT_SHA256:
-            raise ModelError(
-                f"{self.path}: the built-in model is damaged (sha256 {digest[:12]}…)",
-                hint="install the package again, or name another model with --model",
-            )
-        return digest
-
-
-def resolve_model(model: str | None, filename: str | None) -> ModelFile:
-    """Find the model file.
+def resolve_model(
+    model: str | None, filename: str | None, access: HubAccess | None = None
+) -> ModelFile:
+    """Find the model, and download it where it is on the Hub and not in the cache.
 
     Args:
-        model: a file or a folder; None for the built-in model.
-        filename: the file to take in a folder.
+        model: a file, a folder or a name on the Hub; None or ``builtin`` for the built-in model.
+        filename: the file to take in a folder or a repository.
+        access: how the Hub is asked.
 
     Raises:
-        ModelError: it is not there or not a file.
+        ModelError: it is not there, not a file, or cannot be downloaded.
         UsageError: ``filename`` was given without a folder, or is missing where it is needed.
     """
-    if model is None:
+    if model is None or (model == BUILTIN and not os.path.lexists(model)):
         if filename is not None:
             raise UsageError("--filename chooses a file in a folder: name that with --model")
         return ModelFile(DEFAULT_MODEL, builtin=True)
+    name = hub_name(model)
+    if name is None:
+        return _on_disk(model, filename)
+    # Here and not above: runs without the Hub do without what it takes to reach it.
+    from llama_cli.models.hub import resolve_on_hub
+
+    return resolve_on_hub(with_file(name, filename), access or HubAccess())
+
+
+def find_on_disk(model: str) -> ModelFile:
+    """The same without downloading anything.
+
+    Raises:
+        ModelError: it is not on this disk.
+        UsageError: several files fit.
+    """
+    name = None if model == BUILTIN else hub_name(model)
+    if name is None:
+        return resolve_model(model, None)
+    from llama_cli.models.cached import find_cached
+    from llama_cli.models.hub_cache import translated_errors
+    from llama_cli.models.nearest import nearest_cached
+
+    with translated_errors():
+        cached = find_cached(name)
+        if cached is not None:
+            return cached.file()
+        pull = f"llama-cli models pull {model} downloads it"
+        near = nearest_cached(name)
+        raise ModelError(f"{name} is not in the cache", hint=f"{near}; {pull}" if near else pull)
+
+
+def hub_name(model: str) -> HubName | None:
+    """The name on the Hub that is meant, if one is: what is there on disk comes first.
+
+    Raises:
+        UsageError: it begins with ``hf:`` and is no name of the Hub's.
+    """
+    if not model.startswith(PREFIX) and os.path.lexists(model):
+        return None
+    return parse_hub_name(model)
+
+
+def with_file(name: HubName, filename: str | None) -> HubName:
+    """The name with the file that ``--filename`` chooses.
+
+    Raises:
+        UsageError: it has one already.
+    """
+    if filename is None:
+        return name
+    if name.file is not None:
+        raise UsageError(f"--filename {filename}: --model names the file {name.file} already")
+    return dataclasses.replace(name, file=filename)
+
+
+def _on_disk(model: str, filename: str | None) -> ModelFile:
     try:
-        return _find(Path(model).expanduser(), filename)
+        return ModelFile(find_local(Path(model).expanduser(), filename), builtin=False)
     except OSError as error:
         raise ModelError(f"{model}: {error.strerror}") from error
     except RuntimeError as error:  # of expanduser: no such user
         raise ModelError(f"{model}: {error}") from error
-
-
-def _find(path: Path, filename: str | None) -> ModelFile:
-    if path.is_dir():
-        return ModelFile(_choose(path, filename), builtin=False)
-    if filename is not None:
-        raise UsageError(f"--filename chooses a file in a folder, but {path} is not one")
-    if not path.exists():
-        raise ModelError(f"{path}: no such model file", hint=_nearest(path))
-    if not path.is_file():
-        raise ModelError(f"{path}: is not a regular file")
-    return ModelFile(path, builtin=False)
-
-
-def _choose(folder: Path, filename: str | None) -> Path:
-    found = sorted(path.name for path in folder.iterdir() if path.suffix == ".gguf")
-    if filename is not None:
-        if not (folder / filename).is_file():
-            raise ModelError(f"{folder / filename}: no such model file", hint=_listing(found))
-        return folder / filename
-    if len(found) == 1:
-        return folder / found[0]
-    if not found:
-        raise ModelError(f"{folder}: no .gguf file in this folder")
-    raise UsageError(f"{folder}: several models; choose one with --filename", hint=_listing(found))
-
-
-def _listing(names: list[str]) -> str | None:
-    return f"there are: {', '.join(names)}" if names else None
-
-
-def _nearest(path: Path) -> str | None:
-    """The file beside it whose name is most like the one given."""
-    if not path.parent.is_dir():
-        return None
-    siblings = [file.name for file in path.parent.iterdir() if file.suffix == ".gguf"]
-    close = difflib.get_close_matches(path.name, siblings, n=1)
-    return f"did you mean {path.parent / close[0]}?" if close else None

@@ -28,6 +28,8 @@ class ModelProvenance:
         architecture: as the model file says, for instance ``bert``.
         quantisation: type of the weights, for instance ``F16``.
         dimension: floats per vector.
+        source: where it can be had again, as ``hf:owner/repo@commit/file.gguf``; empty for files
+            of the user's own and the built-in model.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ModelProvenance:
     architecture: str
     quantisation: str
     dimension: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

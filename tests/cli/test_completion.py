@@ -31,7 +31,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ([""], {"embed", "inspect", "status"}),
+        ([""], {"embed", "inspect", "models", "status"}),
         (["em"], {"embed"}),
         (["embed", "--p"], {"--pooling", "--progress", "--prompt"}),
         (["embed", "--no-n"], {"--no-normalize"}),

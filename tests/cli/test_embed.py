@@ -105,6 +105,7 @@ def test_the_footer_tells_where_the_vectors_come_from(
         "architecture": "bert",
         "quantisation": "F32",
         "dimension": 32,
+        "source": "",
     }
     assert made["input"]["name"] == "notes.txt"
     assert made["input"]["bytes"] == notes.stat().st_size

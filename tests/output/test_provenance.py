@@ -65,6 +65,7 @@ def test_the_json() -> None:
             "architecture": "bert",
             "quantisation": "F16",
             "dimension": 384,
+            "source": "",
         },
         "pooling": "mean",
         "normalized": True,
@@ -92,6 +93,12 @@ def test_files_without_a_run_id_can_be_read() -> None:
     values = json.loads(PROVENANCE.to_json())
     del values["run_id"]
     assert not Provenance.from_json(json.dumps(values)).run_id
+
+
+def test_files_without_a_models_source_can_be_read() -> None:
+    values = json.loads(PROVENANCE.to_json())
+    del values["model"]["source"]
+    assert not Provenance.from_json(json.dumps(values)).model.source
 
 
 def test_times_are_stored_as_utc() -> None:

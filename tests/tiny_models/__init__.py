@@ -7,7 +7,8 @@ vocabulary and computes finite embeddings. The same arguments give the same byte
 from __future__ import annotations
 
 from .architectures import CLS, LAST, MEAN, write_bert, write_causal, write_t5
-from .gguf_files import rewrite
+from .byte_pairs import write_bpe
+from .gguf_files import rewrite, split_model
 from .requantized import FILE_TYPES, requantize
 from .vocabularies import COMMON_WORDS
 
@@ -19,7 +20,9 @@ __all__ = [
     "MEAN",
     "requantize",
     "rewrite",
+    "split_model",
     "write_bert",
+    "write_bpe",
     "write_causal",
     "write_t5",
 ]

@@ -66,6 +66,21 @@ def rewrite(
     return _finish(writer, target)
 
 
+def split_model(source: Path, folder: Path, *, name: str = "split", most: int = 12) -> list[Path]:
+    """Write a model in parts of at most so many tensors each, as gguf-split does; returns them."""
+    reader = GGUFReader(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    fields = {key: field for key, field in reader.fields.items() if not key.startswith("GGUF.")}
+    arch = fields.pop("general.architecture").contents()
+    writer = GGUFWriter(folder / f"{name}.gguf", arch, split_max_tensors=most)
+    for key, field in fields.items():
+        writer.add_key_value(key, field.contents(), *field.types[:2])
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    _finish(writer, folder)
+    return sorted(folder.glob(f"{name}-*-of-*.gguf"))
+
+
 def _value_type(value: Any) -> GGUFValueType:
     if isinstance(value, int) and not isinstance(value, bool):
         return GGUFValueType.UINT32

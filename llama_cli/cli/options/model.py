@@ -14,14 +14,14 @@ Model = Annotated[
     _option(
         "-m",
         "--model",
-        metavar="PATH",
-        help="GGUF file, or folder of them.",
+        metavar="MODEL",
+        help="GGUF file, folder of them, or owner/repo[:FILE] on the Hub.",
         show_default="all-MiniLM-L6-v2",
     ),
 ]
 Filename = Annotated[
     str | None,
-    _option("--filename", metavar="NAME", help="Which file of a folder of models."),
+    _option("--filename", metavar="NAME", help="Which file of a folder or repository."),
 ]
 F32Cache = Annotated[
     bool,

@@ -1,0 +1,82 @@
+"""What a model file says of itself, read without its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llama_cli.engine.devices import Placement
+from llama_cli.engine.doubts import vocabulary_doubts
+from llama_cli.engine.facts import ModelFacts, resolve_pooling
+from llama_cli.engine.library import llama_cpp
+from llama_cli.engine.model import Model, check_kind
+from llama_cli.engine.specials import Frame, complete_frame
+from llama_cli.engine.tokenizer import NativeTokenizer
+from llama_cli.errors import ModelError
+from llama_cli.types import TokenIds
+
+_NOWHERE = Placement((), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model file as `llama-cli models info` shows it.
+
+    Attributes:
+        facts: what the file says.
+        opening: the special tokens before a text.
+        closing: those after it.
+        doubts: why its vectors may not be those that the model is known for.
+        refusal: why it does not embed; None where it does.
+        hint: what can be done about that, or None.
+    """
+
+    facts: ModelFacts
+    opening: tuple[str, ...] = ()
+    closing: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    refusal: str | None = None
+    hint: str | None = None
+
+
+def describe_model(path: Path) -> ModelDescription:
+    """Read a model file's metadata and vocabulary.
+
+    Raises:
+        ModelError: llama.cpp cannot read it.
+    """
+    with Model(path, _NOWHERE, vocabulary_only=True) as model:
+        try:
+            check_kind(model.handle, path)
+        except ModelError as error:
+            return ModelDescription(model.facts, refusal=str(error), hint=error.hint)
+        native = NativeTokenizer(model)
+        doubts = tuple(vocabulary_doubts(model, native))
+        try:
+            frame = complete_frame(model, native)
+        except ModelError as error:
+            return ModelDescription(model.facts, doubts=doubts, refusal=str(error), hint=error.hint)
+        return _judge(model, frame, doubts)
+
+
+def _judge(model: Model, frame: Frame, doubts: tuple[str, ...]) -> ModelDescription:
+    refusal = hint = None
+    try:
+        resolve_pooling(model.facts, "auto")
+    except ModelError as error:
+        refusal, hint = str(error), error.hint
+    return ModelDescription(
+        model.facts,
+        _texts(model, frame.opening),
+        _texts(model, frame.closing),
+        doubts,
+        refusal,
+        hint,
+    )
+
+
+def _texts(model: Model, ids: TokenIds) -> tuple[str, ...]:
+    lib: Any = llama_cpp()
+    texts = (lib.llama_vocab_get_text(model.vocab, int(token)) for token in ids)
+    return tuple(text.decode("utf-8", "replace") for text in texts)

@@ -1,0 +1,165 @@
+"""The Hub's own cache on this disk, in the layout that its documentation describes.
+
+models--owner--name/
+    refs/main                       the commit that a branch or tag had when it was last asked
+    blobs/<digest>                  a file's content; <digest>.incomplete while it is coming
+    snapshots/<commit>/<file>       a link to its blob
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from huggingface_hub import constants, scan_cache_dir
+from huggingface_hub.errors import CacheNotFound
+from huggingface_hub.file_download import are_symlinks_supported
+
+from llama_cli.errors import ModelError
+from llama_cli.models.fingerprint import remember_sha256, remembered_sha256
+from llama_cli.models.listing import DIGEST, Listing, RepoFile, recall_listing
+from llama_cli.models.names import COMMIT, HubName
+
+_SHA256_DIGITS = 64
+
+
+class RepoCache:
+    """What the cache has of one repository."""
+
+    def __init__(self, repo: str) -> None:
+        """Nothing is read or made yet."""
+        self.repo = repo
+        folder = f"models--{repo.replace('/', '--')}"
+        self.folder = Path(constants.HF_HUB_CACHE) / folder
+        self.snapshots = self.folder / "snapshots"
+        self.locks = Path(constants.HF_HUB_CACHE) / ".locks" / folder
+
+    def commit_of(self, name: HubName) -> str | None:
+        """The commit that a name means, as far as the cache knows."""
+        if name.pinned:
+            return name.revision
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            commit = (self.folder / "refs" / name.revision).read_text("ascii").strip()
+            return commit if COMMIT.fullmatch(commit) else None
+        return None
+
+    def file(self, commit: str, name: str) -> Path:
+        """Where a file of a commit is, or would be."""
+        return self.snapshots / commit / name
+
+    def blob(self, digest: str) -> Path:
+        """Where the content with that digest is, or would be."""
+        return self.folder / "blobs" / digest
+
+    def partial(self, digest: str) -> Path:
+        """Where it is while it is coming."""
+        return self.folder / "blobs" / f"{digest}.incomplete"
+
+    def lock(self, digest: str) -> Path:
+        """The lock that the Hub's own programs hold while they download it."""
+        self.locks.mkdir(parents=True, exist_ok=True)
+        return self.locks / f"{digest}.lock"
+
+    def listing(self, commit: str) -> Listing:
+        """The repository's files at a commit: all that were seen there, else those cached."""
+        return recall_listing(self.repo, commit) or self.cached_listing(commit)
+
+    def cached_listing(self, commit: str) -> Listing:
+        """The files of a commit that are in the cache."""
+        folder = self.file(commit, "")
+        found = (path for path in folder.rglob("*") if path.suffix.lower() == ".gguf")
+        files = [_describe(path, folder) for path in found if path.is_file()]
+        return Listing(self.repo, commit, tuple(sorted(files, key=lambda file: file.name)))
+
+    def link(self, commit: str, name: str, digest: str) -> None:
+        """Let a file of a commit have that content, which is among the blobs.
+
+        Raises:
+            OSError: the system refused.
+        """
+        target, blob = self.file(commit, name), self.blob(digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not are_symlinks_supported(constants.HF_HUB_CACHE):
+            blob.replace(target)
+            return
+        unfinished = target.with_name(f".{digest}.{os.getpid()}")
+        unfinished.symlink_to(os.path.relpath(blob, target.parent))
+        unfinished.replace(target)
+
+    def note_commit(self, revision: str, commit: str) -> None:
+        """Take note of what a branch or tag is now; a cache that is read-only is no error."""
+        ref = self.folder / "refs" / revision
+        if revision == commit:
+            return
+        with contextlib.suppress(OSError):
+            ref.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = ref.with_name(f".{ref.name}.{os.getpid()}")
+            unfinished.write_text(commit, "ascii")
+            unfinished.replace(ref)
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what the system says of the cache into an error for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror or error}",
+            hint="that is in the cache for models of the Hub; HF_HOME can name another folder",
+        ) from error
+
+
+def list_commits() -> list[tuple[str, str]]:
+    """The repositories of models in the cache with their commits there, the newest first.
+
+    Raises:
+        OSError: the cache cannot be read.
+    """
+    try:
+        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except (CacheNotFound, ValueError):  # the latter where it is no folder
+        return []
+    found = []
+    for repo in sorted(repos, key=lambda repo: repo.repo_id.lower()):
+        if repo.repo_type == "model":
+            newest = sorted(repo.revisions, key=lambda one: one.last_modified, reverse=True)
+            found += [(repo.repo_id, revision.commit_hash) for revision in newest]
+    return found
+
+
+def has_digest(path: Path, digest: str) -> bool:
+    """Whether a file's content is what its digest says; an unknown digest is that of all.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not digest:
+        return True
+    if len(digest) == _SHA256_DIGITS:
+        return remembered_sha256(path) == digest
+    with path.open("rb") as file:
+        hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            hashed.update(piece)
+    return hashed.hexdigest() == digest
+
+
+def note_digest(path: Path, digest: str) -> None:
+    """Take note that a file has that content, so that it is not read again to be sure of it.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if len(digest) == _SHA256_DIGITS:
+        remember_sha256(path, digest)
+
+
+def _describe(path: Path, folder: Path) -> RepoFile:
+    target = path.readlink() if path.is_symlink() else Path()
+    known = target.parent.name == "blobs" and DIGEST.fullmatch(target.name)
+    name = path.relative_to(folder).as_posix()
+    return RepoFile(name, path.stat().st_size, target.name if known else "")
