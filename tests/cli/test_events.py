@@ -55,7 +55,7 @@ def test_a_run_in_events(installed_cli: Command, many: Path, tiny_bert: Path) ->
     assert outcome.code == 0
     start, *progress, done = events_of(outcome.err)
     assert start["event"] == "start"
-    assert (start["input"], start["model"]) == (str(many), str(tiny_bert))
+    assert (start["inputs"], start["model"]) == ([str(many)], str(tiny_bert))
     assert {event["event"] for event in progress} == {"progress"}
     assert (progress[0]["rows"], progress[0]["bytes_read"]) == (0, 0)
     assert (progress[-1]["rows"], progress[-1]["bytes_read"]) == (20_000, many.stat().st_size)
