@@ -52,6 +52,7 @@ ALLOWED = {
         "job",
         "pipeline",
         "outcome",
+        "rows",
         "stopping",
         "progress",
         "engine",

@@ -19,6 +19,8 @@ from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError
 from llama_cli.output.metadata import Provenance, read_provenance
+from llama_cli.output.schema import extra_columns, own_columns
+from llama_cli.rows import SOURCE
 
 _SHOWN_HASH = 8
 _LONG_NAME = 12
@@ -52,14 +54,20 @@ def _inspect(path: Path, rows: int) -> int:
     try:
         with path.open("rb") as opened:  # by Python: Arrow takes no names that are not UTF-8
             file = pq.ParquetFile(opened, page_checksum_verification=True)
-            table = _table(file, rows, console.width)
-            size = format_bytes(path.stat().st_size)
-            console.print(f"{_describe_size(file.metadata)}, {size}", soft_wrap=True)
             made = read_provenance(path)
+            schema = file.schema_arrow
+            own = [*own_columns(line_numbers=True), SOURCE]
+            fields = [field for field in schema if made is None or field.name in own]
+            table = _table(file, fields, rows, console.width)
+            size = format_bytes(path.stat().st_size)
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is not a readable Parquet file: {reason}") from error
-    for line in _describe(made) if made else ["not made by llama-cli embed"]:
+    console.print(f"{_describe_size(file.metadata)}, {size}", soft_wrap=True)
+    origin = (
+        [*_describe(made), *_describe_kept(schema)] if made else ["not made by llama-cli embed"]
+    )
+    for line in origin:
         console.print(printable(line), soft_wrap=True)
     console.print(table)
     return 0
@@ -72,23 +80,34 @@ def _describe_size(metadata: pq.FileMetaData) -> str:
 
 def _describe(made: Provenance) -> list[str]:
     model = made.model
-    source = [f"from {model.source}"] if model.source else []
+    normalized = "normalized" if made.normalized else "not normalized"
+    counts = [
+        f"skipped {count(made.skipped, 'blank line')}",
+        *([f"skipped {count(made.bad_rows, 'bad row')}"] if made.bad_rows else []),
+        f"cut {count(made.cut, 'text')} at {made.max_length} tokens",
+        f"repaired {count(made.repaired, 'line')}",
+        f"{made.without_vector:,} without a vector",
+    ]
     return [
         f"made {made.finished_at:%Y-%m-%d %H:%M} UTC from {made.input.name}",
         f"with {model.name} ({model.architecture}, {model.quantisation}, "
-        f"sha256 {model.sha256[:12]}…), {made.pooling} pooling, "
-        f"{'normalized' if made.normalized else 'not normalized'}",
-        *source,
-        f"skipped {count(made.skipped, 'blank line')}, cut {count(made.cut, 'text')} at "
-        f"{made.max_length} tokens, repaired {count(made.repaired, 'line')}, "
-        f"{made.without_vector:,} without a vector",
+        f"sha256 {model.sha256[:12]}…), {made.pooling} pooling, {normalized}",
+        *([f"from {model.source}"] if model.source else []),
+        *([f"with a prompt before each text: {made.prompt!r}"] if made.prompt else []),
+        *([f"the first {made.dims} of {model.dimension} numbers"] if made.dims else []),
+        ", ".join(counts),
     ]
 
 
-def _table(file: pq.ParquetFile, rows: int, width: int) -> Table:
+def _describe_kept(schema: pa.Schema) -> list[str]:
+    """The columns that the table does not show: there may be many."""
+    kept = [field for field in extra_columns(schema) if field.name != SOURCE]
+    return [f"kept {', '.join(f'{f.name} ({f.type})' for f in kept)}"] if kept else []
+
+
+def _table(file: pq.ParquetFile, fields: list[pa.Field], rows: int, width: int) -> Table:
     """The first rows; a vector is shown by its type, never by its numbers."""
     table = Table(box=box.SIMPLE_HEAD)
-    fields = list(file.schema_arrow)
     for field in fields:
         # Long names in two lines leave the width to the texts.
         table.add_column(
@@ -96,7 +115,7 @@ def _table(file: pq.ParquetFile, rows: int, width: int) -> Table:
             justify="right" if pa.types.is_integer(field.type) else "left",
             no_wrap=True,
         )
-    for row in _first_rows(file, rows):
+    for row in _first_rows(file, rows, [field.name for field in fields]):
         cells = {field.name: _cell(field, row[field.name]) for field in fields}
         if "text" in cells:
             cells["text"] = _shorten(cells["text"], width - _OTHER_COLUMNS)
@@ -108,10 +127,10 @@ def _in_two_lines(name: str) -> str:
     return name if len(name) <= _LONG_NAME else name.replace("_", "_\n", 1)
 
 
-def _first_rows(file: pq.ParquetFile, rows: int) -> list[dict[str, Any]]:
+def _first_rows(file: pq.ParquetFile, rows: int, names: list[str]) -> list[dict[str, Any]]:
     """At most that many rows, reading no more of the file than they need."""
     found: list[dict[str, Any]] = []
-    for batch in file.iter_batches(batch_size=max(rows, 1)):
+    for batch in file.iter_batches(batch_size=max(rows, 1), columns=names):
         found += batch.to_pylist()
         if len(found) >= rows:
             break

@@ -59,10 +59,18 @@ def _facts(run: UnfinishedRun) -> dict[str, Any]:
         "folder": about.get("folder"),
         "command": about.get("command"),
     }
-    if last and "input" in last.state and Path(about["input"]).is_file():
-        size = Path(about["input"]).stat().st_size
-        facts["share"] = round(min(1.0, last.state["input"]["position"] / size), 4) if size else 1.0
+    if last and "bytes_read" in last.state:
+        facts["share"] = _share(last.state["bytes_read"], [path for _, path in about["inputs"]])
     return facts
+
+
+def _share(read: int, inputs: list[str]) -> float | None:
+    """How much of the inputs is done; None where they are not all there."""
+    try:
+        size = sum(Path(path).stat().st_size for path in inputs)
+    except OSError:
+        return None
+    return round(min(1.0, read / size), 4) if size else 1.0
 
 
 def _describe(output: Path, facts: dict[str, Any]) -> list[str]:

@@ -9,7 +9,16 @@ from llama_cli.cli.printable import printable
 from llama_cli.outcome import RunSummary
 from llama_cli.output.metadata import Provenance
 
-_COUNTS = ("rows", "skipped", "cut", "repaired", "repeated", "without_vector", "tokens")
+_COUNTS = (
+    "rows",
+    "skipped",
+    "bad_rows",
+    "cut",
+    "repaired",
+    "repeated",
+    "without_vector",
+    "tokens",
+)
 
 
 def as_text(summary: RunSummary) -> str:
@@ -31,6 +40,7 @@ def as_text(summary: RunSummary) -> str:
 def _notes(made: Provenance) -> list[str]:
     notes = {
         f"skipped {count(made.skipped, 'blank line')}": made.skipped,
+        f"skipped {count(made.bad_rows, 'bad row')}": made.bad_rows,
         f"cut {count(made.cut, 'text')} at {made.max_length} tokens": made.cut,
         f"repaired {count(made.repaired, 'line')} not in UTF-8": made.repaired,
         f"{count(made.repeated, 'repeated text')} computed once": made.repeated,
@@ -50,7 +60,7 @@ def as_json(summary: RunSummary) -> str:
             "seconds": round(summary.seconds, 3),
             "output": str(summary.output),
             "output_bytes": summary.output_bytes,
-            "dimension": made.model.dimension,
+            "dimension": made.dimension,
             "max_length": made.max_length,
             "model": made.model.name,
             "texts_per_second": round(summary.new_rows / summary.seconds, 1),

@@ -109,6 +109,11 @@ class Provenance:
     prompt: str = ""
 
     @property
+    def dimension(self) -> int:
+        """Floats per vector."""
+        return self.dims or self.model.dimension
+
+    @property
     def all_inputs(self) -> tuple[InputProvenance, ...]:
         """Each input, in order."""
         return self.inputs or (self.input,)

@@ -126,9 +126,8 @@ def choose_kept(
         if new in taken:
             old = next(old for old in names if names[old] == new)
             raise UsageError(
-                f"{name}: the column {new} cannot be kept under that name, which the output "
-                "has for its own",
-                hint=f"give it another: --keep '{old}=input_{old}'",
+                f"{name}: a kept column cannot be called {new}, as one of the output is",
+                hint=f"give it another name: --keep '{old}=input_{old}'",
             )
     # New fields, so that nothing of the file's own metadata comes along.
     fields = [pa.field(new, schema.field(old).type) for old, new in names.items()]
@@ -169,7 +168,11 @@ def merge_types(name: str, one: pa.Schema, other: pa.Schema) -> pa.Schema:
     except pa.ArrowException as error:
         for field in other:
             if field.name in one.names and not _can_be_one(one.field(field.name), field):
-                raise several_types(name, field.name) from error
+                raise InputError(
+                    f"{name}: {field.name} is {field.type} here and {one.field(field.name).type} "
+                    "before, so that column cannot be kept",
+                    hint="leave it out of --keep, or make them alike",
+                ) from error
         raise
 
 

@@ -79,7 +79,17 @@ def test_json_on_stdout_and_quiet_on_stderr(cli: Command, notes: Path) -> None:
     assert summary["output_bytes"] == notes.with_suffix(".parquet").stat().st_size
     assert summary["dimension"] == 384
     assert set(summary) == {
-        *("rows", "skipped", "cut", "repaired", "repeated", "without_vector", "tokens", "seconds"),
+        *(
+            "rows",
+            "skipped",
+            "bad_rows",
+            "cut",
+            "repaired",
+            "repeated",
+            "without_vector",
+            "tokens",
+            "seconds",
+        ),
         *("output", "output_bytes", "dimension", "max_length", "model"),
         *("texts_per_second", "tokens_per_second", "resumed_rows", "resumed_tokens"),
     }
