@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.agreement import agree_on_inputs, describe_inputs, make_identity
-from llama_cli.engine.options import EngineOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
 from llama_cli.isolation.engine import EngineStoppedError, IsolatedEngine
-from llama_cli.isolation.signature import model_signature
 from llama_cli.job import EmbedJob
 from llama_cli.outcome import RunSummary, make_provenance
 from llama_cli.output.journal import RunHeader
 from llama_cli.output.metadata import METADATA_KEY, Provenance
 from llama_cli.output.partial import PartialOutput
-from llama_cli.output.schema import output_schema
 from llama_cli.output.writer import ParquetWriter
+from llama_cli.preparation import prepare
 from llama_cli.recorder import Recorder
 from llama_cli.report import RunReport
-from llama_cli.rows import RowMaker
 from llama_cli.sources.sequence import InputSequence
 from llama_cli.sources.source import Fingerprint
 from llama_cli.stopping import StopSwitch
@@ -60,25 +57,10 @@ def run(
     stop = stop or StopSwitch()
     with (
         _open_partial(job) as partial,
-        InputSequence(agree_on_inputs(job, partial), job.reading) as source,
-        IsolatedEngine() as engine,
-        stop.calls(engine.stop),
+        prepare(job, agree_on_inputs(job, partial), stop) as parts,
     ):
-        engine.start()
-        source.look(job.own_columns)
-        signature = model_signature(job.model.path)
-        digest = job.model.sha256()
-        model = engine.open(_engine_options(job, digest), signature)
-        names = [file.name for file in source.files] if job.with_source else None
-        maker = RowMaker(job.line_numbers, names, source.kept)
-        schema = output_schema(
-            model.dimension,
-            line_numbers=job.line_numbers,
-            dtype=job.dtype,
-            vector_type=job.vector_type,
-            extra=maker.extra,
-        )
-        identity = make_identity(job, source, model, digest, schema)
+        source, model = parts.source, parts.model
+        identity = make_identity(job, source, model, parts.digest, parts.schema)
         made = partial.finished_before
         if made and not job.restart and _is_same(made, identity, partial, source):
             partial.clean_up()
@@ -94,16 +76,16 @@ def run(
                 job.output,
                 model.dimension,
                 job.batch_size,
-                schema=schema,
+                schema=parts.schema,
                 partial=partial,
                 on_progress=_observer(on_progress, tally, source.size),
             ) as writer,
         ):
             report.begin(partial.commits[-1].state.get("report") if resumable else 0)
             writer.flush()  # tells the progress where the run starts from
-            recorder = Recorder(source, maker, partial, writer, report, tally)
-            _embed_all(job, engine, source, recorder)
-            provenance = make_provenance(job, model, source, header, tally, digest)
+            recorder = Recorder(source, parts.maker, partial, writer, report, tally)
+            _embed_all(job, parts.engine, source, recorder)
+            provenance = make_provenance(job, model, source, header, tally, parts.digest)
             writer.add_metadata(METADATA_KEY, provenance.to_json())
             writer.close()
         return _summarize(job, provenance, before, started)
@@ -147,17 +129,6 @@ def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
         raise
     finally:
         partial.release()
-
-
-def _engine_options(job: EmbedJob, digest: str) -> EngineOptions:
-    return EngineOptions(
-        model=job.model.path,
-        sha256=digest,
-        device=job.device,
-        gpu_layers=job.gpu_layers,
-        embedder=job.embedder,
-        float_copies=job.float_copies,
-    )
 
 
 def _header(job: EmbedJob, source: InputSequence, identity: dict[str, Any] | None) -> RunHeader:

@@ -11,11 +11,13 @@ from llama_cli.allocator import give_back_large_blocks
 from llama_cli.cli.continuation import describe_interruption
 from llama_cli.cli.download_view import watched_download
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
+from llama_cli.cli.estimate import estimate_as_json, estimate_as_text
 from llama_cli.cli.interrupt import SignalWatch, watched_signals
 from llama_cli.cli.messages import Messages, make_messages, show_log
 from llama_cli.cli.numbers import count
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.summary import as_json
+from llama_cli.dry_run import estimate
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.options import EmbedderOptions
@@ -46,27 +48,45 @@ def run_embed(settings: EmbedSettings) -> int:
     with watched_signals(watch):
         with watched_download(watch, messages.start_download()) as access:
             job = resolve_job(settings, access)
-        resumable = job.resumable
-        watch.describe = lambda safe_rows: describe_interruption(
-            safe_rows, job.command, resumable=resumable
-        )
-        if not resumable:
-            log.info("this input cannot be resumed: if this run is interrupted, it starts over")
-        view = messages.start(job)
-        try:
-            summary = run(job, view.update, watch.switch)
-            watch.describe = lambda _: f"interrupted; {job.output} is finished"
-        except RunInterruptedError as error:
-            raise watch.explain(error) from error
-        finally:
-            view.stop()
-        return _report(summary, settings, messages)
+        if settings.dry_run:
+            return _try(job, settings, messages, watch)
+        return _embed(job, settings, messages, watch)
+
+
+def _embed(job: EmbedJob, settings: EmbedSettings, messages: Messages, watch: SignalWatch) -> int:
+    resumable = job.resumable
+    watch.describe = lambda safe_rows: describe_interruption(
+        safe_rows, job.command, resumable=resumable
+    )
+    if not resumable:
+        log.info("this input cannot be resumed: if this run is interrupted, it starts over")
+    view = messages.start(job)
+    try:
+        summary = run(job, view.update, watch.switch)
+        watch.describe = lambda _: f"interrupted; {job.output} is finished"
+    except RunInterruptedError as error:
+        raise watch.explain(error) from error
+    finally:
+        view.stop()
+    return _report(summary, settings, messages)
+
+
+def _try(job: EmbedJob, settings: EmbedSettings, messages: Messages, watch: SignalWatch) -> int:
+    view = messages.start(job)
+    try:
+        found = estimate(job, view.update, watch.switch)
+    except RunInterruptedError as error:
+        raise watch.explain(error) from error
+    finally:
+        view.stop()
+    _print(estimate_as_json(found) if settings.as_json else estimate_as_text(found))
+    return 0
 
 
 def _report(summary: RunSummary, settings: EmbedSettings, messages: Messages) -> int:
     code = _warn(summary)
     if settings.as_json:
-        _print_json(summary)
+        _print(as_json(summary))
     messages.finish(summary, code)
     return code
 
@@ -84,9 +104,9 @@ def _warn(summary: RunSummary) -> int:
     return 0
 
 
-def _print_json(summary: RunSummary) -> None:
+def _print(text: str) -> None:
     try:
-        print(as_json(summary), flush=True)
+        print(text, flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python fails once more when it ends
         raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
@@ -100,13 +120,15 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     Raises:
         LlamaCliError: one of them is refused.
     """
-    output = name_output(settings.inputs, settings.output)
+    words, named = settings.inputs, settings.output
+    output = Path(named or os.devnull) if settings.dry_run else name_output(words, named)
     report = Path(settings.report) if settings.report else None
     beside_output = (beside(output, ".partial"), beside(output, ".journal"))
     own = [output, *beside_output, *([report] if report else [])]
     inputs = find_inputs(settings.inputs, exclude=own)
-    check_output(output, inputs, overwrite=settings.overwrite)
-    check_report(report, output, inputs)
+    if not settings.dry_run:
+        check_output(output, inputs, overwrite=settings.overwrite)
+        check_report(report, output, inputs)
     return EmbedJob(
         inputs=inputs,
         reading=ReadOptions(

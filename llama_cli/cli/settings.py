@@ -39,6 +39,7 @@ class EmbedSettings:
     with_source: bool
     report: str | None
     overwrite: bool
+    dry_run: bool
     restart: bool
     commit_interval: float
     command: tuple[str, ...]

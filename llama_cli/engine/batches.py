@@ -40,6 +40,12 @@ class Decoded(NamedTuple):
     times_ms: npt.NDArray[np.uint64]
 
 
+def without_vectors(count: int, dimension: int) -> Decoded:
+    """What texts have that were not decoded."""
+    vectors = np.zeros((count, dimension), np.float32)
+    return Decoded(vectors, np.zeros(count, np.bool_), np.zeros(count, np.uint64))
+
+
 class InFlight(NamedTuple):
     """A batch, and its decode unless all its texts are repeated ones."""
 

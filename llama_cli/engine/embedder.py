@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import math
 import queue
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from llama_cli.engine.batches import (
     decode_safely,
     normalize_rows,
     text_size,
+    without_vectors,
 )
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
 from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
@@ -71,6 +73,7 @@ class LlamaEmbedder:
         self._options = options
         self._return_texts = return_texts
         self._dims = _resolve_dims(model.facts, options.dims)
+        self._decode_until = math.inf
         self._tokenizer = Tokenizer(model, self.max_length, options.prompt)
         self._recent = RecentTexts(self.dimension) if options.dedup else None
         plan = make_plan(
@@ -113,6 +116,7 @@ class LlamaEmbedder:
         """
         if self._recent is not None:
             self._recent.clear()  # an earlier run may have left texts without their vectors
+        self._decode_until = time.monotonic() + (self._options.decode_seconds or math.inf)
         batches = pack(
             map(self._prepare, records),
             cost,
@@ -178,6 +182,8 @@ class LlamaEmbedder:
 
     def _decode(self, texts: list[TokenIds]) -> Decoded:
         """Runs in a worker thread: one decode, and one more for each row that failed in it."""
+        if time.monotonic() > self._decode_until:
+            return without_vectors(len(texts), self._dims)
         context = self._idle.get()
         started = time.perf_counter()
         try:

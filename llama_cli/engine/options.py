@@ -21,6 +21,7 @@ class EmbedderOptions:
         cut_long: cut longer texts; else they raise `TextTooLongError`.
         threads: CPU threads in all.
         dedup: compute a text that came not long ago only once.
+        decode_seconds: after so long texts are only tokenized, and get no vector; None for never.
     """
 
     pooling: PoolingChoice = "auto"
@@ -31,6 +32,7 @@ class EmbedderOptions:
     cut_long: bool = True
     threads: int = 1
     dedup: bool = True
+    decode_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

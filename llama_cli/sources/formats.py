@@ -25,26 +25,36 @@ class Format(NamedTuple):
 
 TEXT = Format("text", (".txt", ".text", ".md"), (), "a line that is not blank", "", True)
 JSON = Format(
-    "jsonl", (".jsonl", ".ndjson", ".json"), (), "a line with a JSON object", "its keys", True
+    "jsonl",
+    (".jsonl", ".ndjson", ".json"),
+    (),
+    "a line with a JSON object",
+    "the keys; types of the whole file",
+    True,
 )
 CSV = Format(
     "csv",
     (".csv",),
     (),
-    "a row; `,` `;` tab or bar between fields, by the header",
-    "the header; all kept as text",
+    "a row; its header shows what separates fields: comma, semicolon, tab or bar",
+    "by the header; kept as text",
     True,
 )
 TSV = Format(
-    "tsv", (".tsv", ".tab"), (), "a row; tabs between fields", "the header; all kept as text", True
+    "tsv",
+    (".tsv", ".tab"),
+    (),
+    "a row with tabs between fields",
+    "by the header; kept as text",
+    True,
 )
-PARQUET = Format("parquet", (".parquet", ".pq"), (b"PAR1",), "a row", "the schema", False)
+PARQUET = Format("parquet", (".parquet", ".pq"), (b"PAR1",), "a row", "by the schema", False)
 ARROW = Format(
     "arrow",
     (".arrow", ".feather", ".ipc", ".arrows"),
     (b"ARROW1", b"\xff\xff\xff\xff"),
-    "a row of an Arrow file (Feather) or stream",
-    "the schema",
+    "a row of an Arrow file (Feather 2) or stream",
+    "by the schema",
     False,
 )
 FORMATS = (TEXT, JSON, CSV, TSV, PARQUET, ARROW)

@@ -71,7 +71,7 @@ def test_defaults_and_choices_are_said(cli: Command) -> None:
     assert "--[no-]normalize Scale vectors to length 1 (L2) [on]" in out
     assert "--overwrite Replace the output if it exists -" in out, "off needs no words"
     assert "LLAMA_CLI_<OPTION> in the environment" in out
-    assert "not for --overwrite, --restart." in out
+    assert "not for --overwrite, --restart, --dry-run." in out
 
 
 def test_help_is_ascii(cli: Command) -> None:

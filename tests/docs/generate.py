@@ -18,6 +18,8 @@ from typer.core import TyperGroup, TyperOption
 
 from llama_cli.cli.app import make_command
 from llama_cli.cli.parameters import long_name
+from llama_cli.sources.compression import COMPRESSIONS
+from llama_cli.sources.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
 # At this width, whatever the terminal; nothing is complained of that is missing.
@@ -69,7 +71,23 @@ def _variables() -> str:
     return "\n".join(["| variable | option |", "|---|---|", *rows])
 
 
-PARTS: dict[str, Callable[[], str]] = {"commands": _reference, "variables": _variables}
+def _formats() -> str:
+    """The formats of inputs, from the table that the command itself goes by."""
+    rows = [
+        f"| {' '.join(f'`{suffix}`' for suffix in one.suffixes)} | `{one.name}` | {one.content} | "
+        f"{one.columns or 'none'} | {'yes' if one.compressible else 'no'} |"
+        for one in FORMATS
+    ]
+    packed = ", ".join(f"{kind.name} (`{kind.suffix}`)" for kind in COMPRESSIONS)
+    head = "| suffix | `--format` | one text is in | columns | packed, piped |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows, "", f"Packed: {packed}."])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": _reference,
+    "formats": _formats,
+    "variables": _variables,
+}
 
 
 def main() -> int:

@@ -21,6 +21,14 @@ class ProgressKind(StrEnum):
     none = "none"
 
 
+DryRun = Annotated[
+    bool,
+    _option(
+        "--dry-run",
+        help="Count texts and tokens, estimate time and size; write nothing.",
+        allow_from_autoenv=False,
+    ),
+]
 BatchSize = Annotated[
     int,
     _option(
