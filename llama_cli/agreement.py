@@ -71,12 +71,14 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[InputFile
     header = partial.header
     if header is None or not partial.commits or job.restart:
         return job.inputs
-    before = header.about["inputs"]
+    before = header.about.get("inputs") or []
     now = [str(file.path.absolute()) for file in job.inputs]
     then = [path for _, path in before]
     if len(then) == len(now) == 1:  # it may have been renamed: what it holds is compared
         (file,) = job.inputs
         return [InputFile(file.path, before[0][0]) if job.with_source else file]
+    if not before:  # of an older version, whose identity is another as well
+        return job.inputs
     missing = [path for path in then if path not in now]
     if missing:
         raise OutputRefusedError(

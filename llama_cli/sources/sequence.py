@@ -118,6 +118,7 @@ class InputSequence:
                 )
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.source, len(finished), rows
+        self._last = place if rows == self._options.limit else None
         self._source(place.source).go_on_after(place.position, digest)
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
@@ -188,8 +189,7 @@ class InputSequence:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
         known = [self._done[number] for number in sorted(self._done)]
         if self._last is not None:
-            digest = self._sources[self._last.source].digest_at(self._last.position)
-            known.append(Fingerprint(self._last.position, digest))
+            known.append(self._sources[self._last.source].fingerprint_at(self._last.position))
         return known
 
     def close(self) -> None:

@@ -66,6 +66,10 @@ class Source(Protocol):
         """Of the input itself, once all its texts have been read."""
         ...
 
+    def fingerprint_at(self, position: int) -> Fingerprint:
+        """Of as much as has been used, where the rest is not read."""
+        ...
+
 
 class StreamSource:
     """An input that is read from start to end: text, JSON Lines, CSV."""
@@ -104,6 +108,10 @@ class StreamSource:
         if packed is None:
             return Fingerprint(self._lines.position, self._lines.digest)
         return Fingerprint(self._stream.bytes_read, packed)
+
+    def fingerprint_at(self, position: int) -> Fingerprint:
+        """Size and xxh3_128 of the unpacked content before the position."""
+        return Fingerprint(position, self.digest_at(position))
 
 
 class TableSource:
@@ -156,6 +164,10 @@ class TableSource:
 
     def fingerprint(self) -> Fingerprint:
         """Size and xxh3_128 of the file."""
+        return self._fingerprint
+
+    def fingerprint_at(self, position: int) -> Fingerprint:  # noqa: ARG002 - the same everywhere
+        """Size and xxh3_128 of all the file."""
         return self._fingerprint
 
 
