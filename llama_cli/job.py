@@ -76,6 +76,19 @@ class EmbedJob:
         return own_columns(line_numbers=self.line_numbers) + [SOURCE] * self.with_source
 
 
+def check_prompt(prompt: str | None, task: str | None) -> None:
+    """Refuse two prompts at once.
+
+    Raises:
+        UsageError: there are.
+    """
+    if prompt is not None and task is not None:
+        raise UsageError(
+            f"--task {task} and --prompt: each says what goes before a text",
+            hint="leave one of them out",
+        )
+
+
 def name_output(words: Sequence[str], output: str | None) -> Path:
     """The file to write, with the name that it takes from the input where it was given none.
 
