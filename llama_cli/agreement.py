@@ -70,7 +70,7 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[InputFile
         OutputRefusedError: it began with others.
     """
     header = partial.header
-    if header is None or not partial.commits or job.restart:
+    if header is None or header.identity is None or not partial.commits or job.restart:
         return job.inputs
     before = header.about.get("inputs") or []
     now = [str(file.path.absolute()) for file in job.inputs]
@@ -80,7 +80,8 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[InputFile
         return [InputFile(file.path, before[0][0]) if job.with_source else file]
     if not before:  # of an older version, whose identity is another as well
         return job.inputs
-    missing = [path for path in then if path not in now]
+    there = set(now)
+    missing = [path for path in then if path not in there]
     if missing:
         raise OutputRefusedError(
             f"{job.output}: an unfinished run is there, with other inputs, {missing[0]} among them",
@@ -89,7 +90,7 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[InputFile
         )
     if len(now) > len(then):
         log.info(
-            "going on with the %d inputs that the run began with; %d more are there now",
+            "going on with the inputs that the run began with (%d); %d more are there now",
             len(then),
             len(now) - len(then),
         )

@@ -15,6 +15,7 @@ from llama_cli.errors import OutputRefusedError, UsageError
 from llama_cli.models.file import ModelFile
 from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.target import beside
+from llama_cli.report import REPLACE_HINT
 from llama_cli.rows import SOURCE
 from llama_cli.sources.compression import COMPRESSIONS
 from llama_cli.sources.inputs import InputFile, is_descriptor
@@ -148,19 +149,32 @@ def check_output(path: Path, inputs: Iterable[InputFile], *, overwrite: bool) ->
         raise OutputRefusedError(f"{path}: {error.strerror}", path=path) from error
 
 
-def check_report(report: Path | None, output: Path, inputs: Iterable[InputFile]) -> None:
-    """Refuse to write the report over another file of the run.
+def check_report(
+    report: Path | None, output: Path, inputs: Iterable[InputFile], *, overwrite: bool
+) -> None:
+    """Refuse early a report that cannot be written.
+
+    Args:
+        report: its file, or None.
+        output: the output.
+        inputs: files that must not be replaced.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        UsageError: it is the output or an input, or a folder.
+        UsageError: it is another file of the run, or a folder, or exists already.
     """
     if report is None:
         return
     if report.is_dir():
         raise UsageError(f"--report {report}: is a folder")
-    others = [file.path for file in inputs if file.is_regular] + [output]
+    journal = beside(output, ".journal")
+    others = [file.path for file in inputs if file.is_regular]
+    others += [output, journal, beside(output, ".partial")]
     if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
-        raise UsageError(f"--report {report}: is the output or an input itself")
+        raise UsageError(f"--report {report}: is another file of this run")
+    # That of an unfinished run is recognised by its journal.
+    if report.is_file() and not overwrite and not journal.exists():
+        raise UsageError(f"--report {report}: exists already", hint=REPLACE_HINT)
 
 
 def _check_existing(output: Path, inputs: Iterable[InputFile], *, overwrite: bool) -> None:

@@ -130,7 +130,7 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     inputs = find_inputs(settings.inputs, exclude=own)
     if not settings.dry_run:
         check_output(output, inputs, overwrite=settings.overwrite)
-        check_report(report, output, inputs)
+        check_report(report, output, inputs, overwrite=settings.overwrite)
     return EmbedJob(
         inputs=inputs,
         reading=ReadOptions(

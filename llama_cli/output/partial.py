@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import OutputRefusedError
+from llama_cli.output.active import registered
 from llama_cli.output.data_file import DataFile
 from llama_cli.output.interrupts import interrupts_ignored
 from llama_cli.output.journal import Commit, RunHeader
@@ -29,17 +29,6 @@ from llama_cli.output.target import Target, beside
 from llama_cli.output.translate import io_error, translated_errors
 
 log = logging.getLogger(__name__)
-
-_active: weakref.WeakSet[PartialOutput] = weakref.WeakSet()
-
-
-def abandon_active() -> int:
-    """Leave the partial outputs of this process, which is about to end, from any thread.
-
-    Returns:
-        How many rows are kept.
-    """
-    return sum(partial.abandon() for partial in list(_active))
 
 
 class PartialOutput:
@@ -63,7 +52,7 @@ class PartialOutput:
         """
         self._output = output
         self._finished_bytes = self._kept_rows = 0
-        with translated_errors(output):
+        with translated_errors(output), registered(self):
             self._target = Target(output, overwrite=overwrite)
             self._data = DataFile(beside(output, ".partial"))
             self._journal = JournalFile(beside(output, ".journal"), output)
@@ -80,7 +69,6 @@ class PartialOutput:
             except BaseException:
                 self._close(remove_journal=not found)
                 raise
-        _active.add(self)
 
     @classmethod
     def start_alone(cls, output: Path, *, overwrite: bool) -> Self:

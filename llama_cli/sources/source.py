@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import BinaryIO, NamedTuple, Protocol
@@ -16,7 +18,7 @@ from llama_cli.sources.json_lines import read_json
 from llama_cli.sources.lines import LineReader
 from llama_cli.sources.skips import SourceSkips
 from llama_cli.sources.stream import CHUNK, ByteStream
-from llama_cli.sources.tables import open_table, read_table, translated
+from llama_cli.sources.tables import Table, open_table, read_table, translated
 from llama_cli.sources.text import read_texts
 from llama_cli.types import TextRecord
 
@@ -75,9 +77,13 @@ class StreamSource:
     """An input that is read from start to end: text, JSON Lines, CSV."""
 
     def __init__(
-        self, stream: ByteStream, read: Callable[[LineReader], Iterator[TextRecord]]
+        self,
+        file: BinaryIO,
+        stream: ByteStream,
+        read: Callable[[LineReader], Iterator[TextRecord]],
     ) -> None:
         """Read texts from a stream."""
+        self._file = file
         self._stream = stream
         self._lines = LineReader(stream)
         self._read = read
@@ -110,37 +116,50 @@ class StreamSource:
         return Fingerprint(self._stream.bytes_read, packed)
 
     def fingerprint_at(self, position: int) -> Fingerprint:
-        """Size and xxh3_128 of the unpacked content before the position."""
-        return Fingerprint(position, self.digest_at(position))
+        """Size and xxh3_128 of the input before the position; of all of it where it is packed."""
+        if self._stream.compression is None:
+            return Fingerprint(position, self.digest_at(position))
+        return _fingerprint(self._file, self._stream.name)
 
 
 class TableSource:
     """An input whose rows can be found by number: Parquet, Arrow."""
 
     def __init__(
-        self, file: InputFile, rows: int | None, read: Callable[[int], Iterator[TextRecord]]
+        self,
+        file: BinaryIO,
+        name: str,
+        table: Table,
+        read: Callable[[Table, int], Iterator[TextRecord]],
     ) -> None:
         """Read texts from a table.
 
         Args:
-            file: the input.
-            rows: how many it has, if that is known.
-            read: its texts from a row on, counted from 0.
+            file: the input, open.
+            name: its name, for messages.
+            table: what is in it.
+            read: the texts of a table from a row on, counted from 0.
         """
         self._file = file
-        self._rows = rows
+        self._name = name
+        self._table: Table | None = table
+        self._rows = table.count_rows()
         self._read = read
         self._first = 0
-        self._size = file.size() or 0
+        self._size = os.fstat(file.fileno()).st_size
 
     @cached_property
     def _fingerprint(self) -> Fingerprint:
-        """Of all its bytes, read for this alone: rows are everywhere in the file."""
-        return fingerprint_file(self._file)
+        """Of all its bytes, read for this alone: rows are everywhere in the file.
+
+        Of the file that is open, whatever has its name by now.
+        """
+        return _fingerprint(self._file, self._name)
 
     def records(self) -> Iterator[TextRecord]:
         """The texts from here on."""
-        return self._read(self._first)
+        if self._table is not None:
+            yield from self._read(self._table, self._first)
 
     def bytes_read(self, record: TextRecord) -> int:
         """As if all rows were of the same size."""
@@ -150,7 +169,7 @@ class TableSource:
         """Continue behind so many rows."""
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
-                f"{self._file.name}: is not the file that the unfinished run has read",
+                f"{self._name}: is not the file that the unfinished run has read",
                 hint="restore it, or discard that run with --restart",
             )
         self._first = position
@@ -163,7 +182,8 @@ class TableSource:
         """Nothing is kept."""
 
     def fingerprint(self) -> Fingerprint:
-        """Size and xxh3_128 of the file."""
+        """Size and xxh3_128 of the file, which is let go."""
+        self._table = None
         return self._fingerprint
 
     def fingerprint_at(self, position: int) -> Fingerprint:  # noqa: ARG002 - the same everywhere
@@ -171,21 +191,26 @@ class TableSource:
         return self._fingerprint
 
 
-def fingerprint_file(file: InputFile) -> Fingerprint:
-    """Size and digest of a file.
+def fingerprint_file(file: InputFile, most: int = sys.maxsize) -> Fingerprint:
+    """Size and digest of a file, or of its first bytes.
 
     Raises:
         InputError: it cannot be opened.
         InputReadError: the system refused to read on.
     """
-    digest, size = xxhash.xxh3_128(), 0
     with file.open() as raw:
-        try:
-            while chunk := raw.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        except OSError as error:
-            raise InputReadError(f"{file.name}: cannot read: {error.strerror}") from error
+        return _fingerprint(raw, file.name, most)
+
+
+def _fingerprint(raw: BinaryIO, name: str, most: int = sys.maxsize) -> Fingerprint:
+    """Of an open file, whose position stays what it is."""
+    digest, size = xxhash.xxh3_128(), 0
+    try:
+        while chunk := os.pread(raw.fileno(), min(CHUNK, most - size), size):
+            digest.update(chunk)
+            size += len(chunk)
+    except OSError as error:
+        raise InputReadError(f"{name}: cannot read: {error.strerror}") from error
     return Fingerprint(size, digest.hexdigest())
 
 
@@ -206,16 +231,16 @@ def open_source(
     """
     columns, kind = found.columns, found.format
     if columns is None:
-        return StreamSource(opened.stream, partial(read_texts, skips=skips))
+        return StreamSource(*opened, partial(read_texts, skips=skips))
     if found.dialect is not None:
         read = partial(read_csv, columns=columns, dialect=found.dialect, skips=skips)
-        return StreamSource(opened.stream, read)
+        return StreamSource(*opened, read)
     if kind.compressible:
-        return StreamSource(opened.stream, partial(read_json, columns=columns, skips=skips))
-    table = open_table(opened.file, file.name, kind.name)
+        return StreamSource(*opened, partial(read_json, columns=columns, skips=skips))
 
-    def read_rows(first: int) -> Iterator[TextRecord]:
+    def read_rows(table: Table, first: int) -> Iterator[TextRecord]:
         with translated(file.name, kind.name):
             yield from read_table(table, columns, first, skips)
 
-    return TableSource(file, table.count_rows(), read_rows)
+    table = open_table(opened.file, file.name, kind.name)
+    return TableSource(opened.file, file.name, table, read_rows)
