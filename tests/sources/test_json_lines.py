@@ -116,7 +116,7 @@ def test_any_string_of_json_gives_valid_utf8(
     expected = "a" + text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert reading.texts == [expected]
     assert reading.kept == [{"other": expected[1:]}]
-    assert reading.records[0].repaired == ("\ufffd" in expected and "\ufffd" not in text)
+    assert reading.records[0].repaired == (expected.count("\ufffd") > text.count("\ufffd"))
 
 
 def test_bytes_that_are_not_utf8_are_repaired(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Huge lines and huge inputs of each format take a bounded amount of memory (Linux)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from llama_cli.output.metadata import read_provenance
+from tests.cli.test_memory import MB, numbered_lines, peak
+from tests.packers import LIBRARIES
+from tests.tiny_models import write_bert
+
+LONG = "water, \"and\" time; " * 550_000  # 10 MB, with something to escape in every format
+SHORT = ["light"] * 2000
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "smallest.gguf"
+    return write_bert(path, dim=16, layers=1, heads=2, ff=16)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory, model: Path) -> int:
+    """What a run with short lines takes."""
+    source = numbered_lines(tmp_path_factory.mktemp("usual") / "in.txt", 50_000)
+    return peak(source, "-m", model)
+
+
+def write(path: Path, texts: list[str]) -> Path:
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts), "utf-8")
+    elif path.suffix == ".csv":
+        quoted = [t.replace('"', '""') for t in texts]
+        path.write_text("id,text\n" + "".join(f'1,"{t}"\n' for t in quoted), "utf-8")
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.table({"text": texts}), path)
+    elif path.suffix == ".arrow":
+        pa.feather.write_feather(pa.table({"text": texts}), path)
+    else:
+        path.write_bytes(LIBRARIES["gzip"]("".join(t + "\n" for t in texts).encode()))
+    return path
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.csv", "in.parquet", "in.arrow", "in.txt.gz"])
+def test_lines_of_ten_megabytes(tmp_path: Path, model: Path, usual: int, name: str) -> None:
+    source = write(tmp_path / name, [*SHORT, LONG, *SHORT, LONG, *SHORT])
+    output = tmp_path / "out.parquet"
+    assert peak(source, "-m", model, "--threads", 2, "-o", output) < usual + 200 * MB
+    made = read_provenance(output)
+    assert made is not None
+    assert (made.rows, made.cut) == (3 * len(SHORT) + 2, 2)
+    lengths = {len(text) for text in pq.read_table(output)["text"].to_pylist()}
+    assert lengths == {5, len(LONG)}
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_320_megabytes_unpacked(tmp_path: Path, model: Path, usual: int, kind: str) -> None:
+    """Of blank lines, which take little time."""
+    source = tmp_path / "in.txt"
+    pack = LIBRARIES[kind]
+    blank = pack((b" " * (1 << 18) + b"\n") * 64)  # 16 MiB
+    source.write_bytes(pack(b"first\n") + blank * 20 + pack(b"last\n"))
+    output = tmp_path / "out.parquet"
+    assert peak(source, "-m", model, "--threads", 2, "-o", output) < usual + 50 * MB
+    assert pq.read_table(output)["text"].to_pylist() == ["first", "last"]
