@@ -40,7 +40,9 @@ def inputs(tmp_path: Path) -> list[Path]:
     """Each kind of trouble in each format."""
     (tmp_path / "a.txt").write_bytes(b"light\n\nb\xffd\n" + LONG.encode() + b"\nwater\n \n")
     csv = f'text,id\n,1\n"{LONG}\n",2\none\nwater,3\nb\ufffd,4\n"x"y,5\nday,6\n'
-    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(csv.encode().replace(b"\xef\xbf\xbd", b"\xff")))
+    (tmp_path / "b.csv.gz").write_bytes(
+        gzip.compress(csv.encode().replace(b"\xef\xbf\xbd", b"\xff"))
+    )
     rows = ['{"text": "\\ud800"}', "broken", "", '{"text": null}', '{"text": "water"}', "[]", "5"]
     (tmp_path / "c.jsonl").write_text("\n".join([*rows, '{"text": "day"}', "", "{}"]), "utf-8")
     pl.DataFrame({"text": [None, "day", " ", "", LONG, None]}).write_parquet(tmp_path / "d.parquet")

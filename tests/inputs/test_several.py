@@ -121,7 +121,7 @@ def test_names_that_are_not_utf8(cli: Command, tiny_bert: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv", "a.JSONL.ZST", "a.b.txt.xz"])
 def test_the_output_is_called_like_the_input(cli: Command, tiny_bert: Path, name: str) -> None:
-    Path(name).write_bytes(gzip.compress(b'text\n' if "csv" in name else b'{"text": "one"}\n'))
+    Path(name).write_bytes(gzip.compress(b"text\n" if "csv" in name else b'{"text": "one"}\n'))
     assert cli("embed", name, "-m", tiny_bert).code == 0
     base = name.removesuffix(".gz").removesuffix(".ZST").removesuffix(".xz")
     assert Path(base).with_suffix(".parquet").is_file()

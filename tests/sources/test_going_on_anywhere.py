@@ -35,7 +35,9 @@ SUFFIXES: dict[str, Write] = {
 }
 PACKABLE = [".txt", ".csv", ".tsv", ".jsonl"]
 
-_texts = st.lists(st.sampled_from(["", " ", None, "a", "é 😀", "two\nlines", "long " * 20]), max_size=7)
+_texts = st.lists(
+    st.sampled_from(["", " ", None, "a", "é 😀", "two\nlines", "long " * 20]), max_size=7
+)
 _one = st.tuples(
     st.sampled_from([*SUFFIXES]), st.sampled_from(["", *LIBRARIES]), _texts.map(lambda t: ["x", *t])
 )
