@@ -65,7 +65,7 @@ class InputSequence:
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
         self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
         self._noted = 0  # inputs whose fingerprints are in commits
-        self._last: Fingerprint | None = None  # of the input in which a limit was reached
+        self._last: Place | None = None  # the text at which a limit was reached
 
     @property
     def size(self) -> int | None:
@@ -126,8 +126,7 @@ class InputSequence:
         self._next, self._noted, self._rows = place.source, len(finished), rows
         source = self._source(place.source)
         source.go_on_after(place.position, digest)
-        if rows == self._options.limit:
-            self._last = source.fingerprint_at(place.position)
+        self._last = place if rows == self._options.limit else None
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
         """Whether the inputs are, byte for byte, those with these fingerprints.
@@ -163,7 +162,7 @@ class InputSequence:
                 read = read_before + source.bytes_read(record)
                 yield record._replace(source=number, read=read)
                 if self._rows == self._options.limit:
-                    self._last = source.fingerprint_at(record.end)
+                    self._last = Place(number, record.line, record.end)
                     return
                 del record  # a huge text is let go before the next one is read
             self._done[number] = source.fingerprint()
@@ -206,7 +205,9 @@ class InputSequence:
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
         known = [self._done[number] for number in sorted(self._done)]
-        return known if self._last is None else [*known, self._last]
+        if self._last is not None:
+            known.append(self._sources[self._last.source].fingerprint_at(self._last.position))
+        return known
 
     def take_rest(self) -> list[SkippedRows]:
         """What was left out behind the last text; nothing where a limit ended the reading."""
