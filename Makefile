@@ -36,8 +36,7 @@ test: $(INSTALLED)-test $(ACCELERATED) ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 torture: $(INSTALLED)-test $(ACCELERATED) ## run the long versions of the tests that kill, fill and damage
-	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/durability tests/isolation tests/output \
-		tests/cli/test_memory.py $(ARGS)
+	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/durability tests/isolation tests/output $(ARGS)
 
 check: $(INSTALLED)-dev ## run the linter, the formatter's check and the type checker
 	$(BIN)/ruff check

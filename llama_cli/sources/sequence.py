@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from llama_cli.closing import Closing
 from llama_cli.errors import InputError
 from llama_cli.sources.columns import merge_types, storable
 from llama_cli.sources.describe import Description, describe
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 START = Place()
 
 
-class InputSequence:
+class InputSequence(Closing):
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
     def __init__(self, files: Sequence[InputFile], options: ReadOptions) -> None:
@@ -219,17 +219,6 @@ class InputSequence:
         for opened in (*self._opened.values(), *self._pipes.values()):
             opened.file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _source(self, number: int) -> Source:
         """The open input, opened if it is not yet."""
         if number not in self._sources:
@@ -241,7 +230,9 @@ class InputSequence:
                 found = found.with_columns(found.columns.aligned(self.kept))
             unit = "line" if found.format.compressible else "row"
             skips = self.skips.of_source(number, self.files[number].name, unit)
-            self._sources[number] = open_source(self.files[number], opened, found, skips)
+            limit = self._options.limit
+            most = None if limit is None else limit - self._rows
+            self._sources[number] = open_source(self.files[number], opened, found, skips, most)
         return self._sources[number]
 
     def _look_again(self, number: int, opened: OpenInput) -> Description:
