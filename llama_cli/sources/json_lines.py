@@ -147,7 +147,7 @@ def find_types(name: str, lines: Iterable[bytes], matters: Callable[[str], bool]
 
 
 def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
+    for line in filter(bytes.strip, lines):  # there may be very many blank ones
         with contextlib.suppress(NotAnObjectError):
             yield parse_object(repair(line)[0])
 

@@ -35,6 +35,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
             ("HF_TOKEN_PATH", str(tmp_path / "hf" / "token")),
             ("HF_HUB_ETAG_TIMEOUT", 2),
             ("HF_HUB_DOWNLOAD_TIMEOUT", 2),
+            # Else its first request in a process brings one more, of its own.
+            ("HF_HUB_DISABLE_TELEMETRY", True),
         ):
             monkeypatch.setattr(constants, name, value)
         yield server
