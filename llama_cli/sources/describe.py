@@ -11,7 +11,7 @@ from llama_cli.errors import InputError
 from llama_cli.sources.columns import Columns, choose_kept, choose_text_column, refuse_twins
 from llama_cli.sources.delimited import TAB, Dialect, columns_with_text, read_dialect
 from llama_cli.sources.formats import CSV, JSON, TEXT, TSV, Format, find_format, refuse_binary
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.json_lines import find_types, sample_columns
 from llama_cli.sources.lines import LineReader
 from llama_cli.sources.options import EVERY_COLUMN, ReadOptions
@@ -46,7 +46,7 @@ class Description:
 
 
 def describe(
-    file: InputFile, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
     """Look at an open input.
 
@@ -61,7 +61,7 @@ def describe(
         UsageError: a column to be kept would have the name of another.
     """
     head = stream.peek_line(CHUNK)
-    kind = find_format(file.path.name, head, options.format)
+    kind = find_format(file.file_name, head, options.format)
     if not kind.compressible:
         return _describe_table(file, stream, kind, options, taken)
     refuse_binary(head, stream.name)
@@ -83,8 +83,14 @@ def _refuse_columns(name: str, options: ReadOptions) -> None:
 
 
 def _describe_table(
-    file: InputFile, stream: ByteStream, kind: Format, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, kind: Format, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
+    if file.is_regular and not file.has_parts and stream.compression is None:
+        raise InputError(
+            f"{stream.name}: {kind.name.capitalize()} can only be read from a server that sends "
+            "parts of a file and says of which version they are",
+            hint="download it first",
+        )
     if not file.is_regular or stream.compression is not None:
         raise InputError(
             f"{stream.name}: {kind.name.capitalize()} cannot be read from a pipe or unpacked on "
@@ -115,7 +121,7 @@ def _describe_csv(
 
 
 def _describe_json(
-    file: InputFile, stream: ByteStream, head: bytes, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, head: bytes, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
     if head.lstrip().startswith(b"["):
         raise InputError(
@@ -141,7 +147,7 @@ def _names_in(keep: Sequence[str]) -> set[str]:
     return {*keep, *(word.partition("=")[0] for word in keep)}
 
 
-def _all_lines(file: InputFile) -> Iterator[bytes]:
+def _all_lines(file: Input) -> Iterator[bytes]:
     """All lines of a file, opened once more."""
     with file.open() as raw:
         for line, _ in LineReader(ByteStream(raw, name=file.name, size=None)):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from llama_cli.errors import InputError
 from llama_cli.sources.columns import merge_types, storable
 from llama_cli.sources.describe import Description, describe
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.options import ReadOptions
 from llama_cli.sources.skips import SkipLog
 from llama_cli.sources.source import (
@@ -42,7 +42,7 @@ START = Place()
 class InputSequence:
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
-    def __init__(self, files: Sequence[InputFile], options: ReadOptions) -> None:
+    def __init__(self, files: Sequence[Input], options: ReadOptions) -> None:
         """Nothing is opened yet.
 
         Args:
@@ -126,8 +126,12 @@ class InputSequence:
         return len(inputs) == len(self.files) and all(self._is(n, one) for n, one in numbered)
 
     def _is(self, number: int, before: Fingerprint) -> bool:
-        same_size = self._sizes[number] == before.bytes
-        return same_size and fingerprint_file(self.files[number]) == before
+        file, size = self.files[number], self._sizes[number]
+        if size not in (None, before.bytes):
+            return False
+        if file.version and before.version:
+            return file.version == before.version
+        return fingerprint_file(file)[:2] == before[:2]
 
     def __iter__(self) -> Iterator[TextRecord]:
         """The texts, blank ones and bad rows left out.
@@ -149,7 +153,8 @@ class InputSequence:
                     self._last = Place(number, record.line, record.end)
                     return
                 del record  # a huge text is let go before the next one is read
-            self._done[number] = source.fingerprint()
+            version = self.files[number].version
+            self._done[number] = source.fingerprint()._replace(version=version)
             self._opened.pop(number).file.close()
             read_before += self._sizes[number] or 0
 
@@ -189,7 +194,8 @@ class InputSequence:
         known = [self._done[number] for number in sorted(self._done)]
         if self._last is not None:
             digest = self._sources[self._last.source].digest_at(self._last.position)
-            known.append(Fingerprint(self._last.position, digest))
+            version = self.files[self._last.source].version
+            known.append(Fingerprint(self._last.position, digest, version))
         return known
 
     def close(self) -> None:

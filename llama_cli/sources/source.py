@@ -11,7 +11,7 @@ import xxhash
 from llama_cli.errors import InputError, InputReadError
 from llama_cli.sources.delimited import read_csv
 from llama_cli.sources.describe import Description
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.json_lines import read_json
 from llama_cli.sources.lines import LineReader
 from llama_cli.sources.skips import SourceSkips
@@ -26,6 +26,9 @@ class Fingerprint(NamedTuple):
 
     bytes: int
     xxh3_128: str
+    """Empty of a remote table that has a version: it is not downloaded for this."""
+    version: str = ""
+    """Of a remote input, where its server says it."""
 
 
 class OpenInput(NamedTuple):
@@ -110,7 +113,7 @@ class TableSource:
     """An input whose rows can be found by number: Parquet, Arrow."""
 
     def __init__(
-        self, file: InputFile, rows: int | None, read: Callable[[int], Iterator[TextRecord]]
+        self, file: Input, rows: int | None, read: Callable[[int], Iterator[TextRecord]]
     ) -> None:
         """Read texts from a table.
 
@@ -128,6 +131,8 @@ class TableSource:
     @cached_property
     def _fingerprint(self) -> Fingerprint:
         """Of all its bytes, read for this alone: rows are everywhere in the file."""
+        if self._file.version:
+            return Fingerprint(self._size, "", self._file.version)
         return fingerprint_file(self._file)
 
     def records(self) -> Iterator[TextRecord]:
@@ -159,7 +164,7 @@ class TableSource:
         return self._fingerprint
 
 
-def fingerprint_file(file: InputFile) -> Fingerprint:
+def fingerprint_file(file: Input) -> Fingerprint:
     """Size and digest of a file.
 
     Raises:
@@ -177,9 +182,7 @@ def fingerprint_file(file: InputFile) -> Fingerprint:
     return Fingerprint(size, digest.hexdigest())
 
 
-def open_source(
-    file: InputFile, opened: OpenInput, found: Description, skips: SourceSkips
-) -> Source:
+def open_source(file: Input, opened: OpenInput, found: Description, skips: SourceSkips) -> Source:
     """The texts of an input that was looked at before.
 
     Args:
