@@ -11,6 +11,7 @@ from llama_cli.output.data_file import DataFile
 from llama_cli.output.durable import sync
 from llama_cli.output.metadata import Provenance, read_provenance
 from llama_cli.output.target import beside
+from llama_cli.remote.address import shown
 from llama_cli.remote.finding import FoundFile
 from llama_cli.remote.outputs import find_output, upload
 from llama_cli.remote.reader import RemoteFile
@@ -116,6 +117,6 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except RefusedError as error:
-        raise OutputRefusedError(f"{url}: {error}", hint=error.hint) from error
+        raise OutputRefusedError(f"{shown(url)}: {error}", hint=error.hint) from error
     except PassingError as error:
         raise ParquetError(f"{url}: cannot be written to: {error}") from error

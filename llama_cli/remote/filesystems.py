@@ -8,7 +8,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+from http import HTTPStatus
 
 from pyarrow import fs
 
@@ -16,6 +16,7 @@ from llama_cli.remote.trouble import PassingError, RefusedError, not_installed
 
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 60
+_ATTEMPTS = 2  # at one of our own
 _TRUE = ("1", "true", "yes", "on")
 
 # How Arrow says what a server has answered: "AWS Error ACCESS_DENIED during …", and for answers
@@ -70,13 +71,14 @@ def open_filesystem(scheme: str, bucket: str) -> fs.FileSystem:
 
 @functools.cache
 def _open_s3(bucket: str, endpoint: str | None, *, anonymous: bool) -> fs.FileSystem:
-    options: dict[str, Any] = {}
+    make, options = fs.S3FileSystem, {}  # this comes first: it tells where there is none
     if endpoint:
         options = _endpoint(endpoint, "https")
     elif region := _region_of(bucket):
         options = {"region": region}
-    return fs.S3FileSystem(
+    return make(
         anonymous=anonymous,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         connect_timeout=_CONNECT_SECONDS,
         request_timeout=_REQUEST_SECONDS,
         **options,
@@ -132,7 +134,9 @@ def _explain(scheme: str, message: str) -> PassingError | RefusedError:
             _REFUSALS[name], hint=None if missing else _hint(scheme), missing=missing
         )
     reason = f"{details} ({name})"
-    if status and _CLIENT_ERROR <= int(status) < _SERVER_ERROR:
+    # A part that is not there: the file may have been replaced, which whoever reads it finds out.
+    is_refusal = status and _CLIENT_ERROR <= int(status) < _SERVER_ERROR
+    if is_refusal and int(status) != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return RefusedError(f"HTTP {status}: {details}")
     return PassingError(reason)
 

@@ -15,8 +15,9 @@ from llama_cli.remote.trouble import (
 )
 
 # What is asked for at a time where a file is read from start to end: the way to the server and
-# back then costs little beside what comes. Less at first, since some only look at the beginning.
-_FIRST_AHEAD = 1 << 20
+# back then costs little beside what comes. Less at first: whoever looks what a file is reads a MiB
+# and a little.
+_FIRST_AHEAD = (1 << 20) + (1 << 16)
 _MOST_AHEAD = 8 << 20
 
 
