@@ -17,6 +17,7 @@ from llama_cli.remote.trouble import PassingError, RefusedError, not_installed
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 60
 _ATTEMPTS = 2  # at one of our own
+_GOOGLE_SECONDS = 15  # the same in time
 _TRUE = ("1", "true", "yes", "on")
 
 # How Arrow says what a server has answered: "AWS Error ACCESS_DENIED during …", and for answers
@@ -88,8 +89,12 @@ def _open_s3(bucket: str, endpoint: str | None, *, anonymous: bool) -> fs.FileSy
 @functools.cache
 def _open_gs(endpoint: str | None, *, anonymous: bool) -> fs.FileSystem:
     options = _endpoint(endpoint, "http") if endpoint else {}
-    patience = datetime.timedelta(seconds=_REQUEST_SECONDS)
-    return fs.GcsFileSystem(anonymous=anonymous, retry_time_limit=patience, **options)
+    # One that stands in asks for no credentials, and looking for some may take minutes.
+    return fs.GcsFileSystem(
+        anonymous=anonymous or bool(endpoint),
+        retry_time_limit=datetime.timedelta(seconds=_GOOGLE_SECONDS),
+        **options,
+    )
 
 
 def _endpoint(url: str, otherwise: str) -> dict[str, str]:
