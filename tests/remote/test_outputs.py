@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llama_cli.output.metadata import read_provenance
+from llama_cli.remote.outputs import upload
 from tests.cli.conftest import Command
 from tests.durability.programs import COMMAND
 from tests.remote.bucket_server import Bucket, BucketServer, make_bucket
@@ -174,6 +176,9 @@ def test_status(job: RemoteJob, installed_cli: Command) -> None:
     finished = installed_cli("status", job.output, "--json")
     assert json.loads(finished.out)["state"] == "finished"
     assert json.loads(finished.out)["rows"] == 1500
+    inspected = installed_cli("inspect", job.output, "-n", 1)
+    assert inspected.out.startswith("1,500 rows in ")
+    assert TEXTS[0] in inspected.out
     missing = installed_cli("status", job.output.replace("out", "none"))
     assert (missing.code, missing.err.count("\n")) == (2, 1)
 
@@ -230,3 +235,11 @@ def test_an_output_on_the_hub(hub: HubServer, cli: Command, notes: Path, tiny_be
     missing = cli("embed", notes, "-o", "hf://datasets/owner/none/out.parquet")
     assert missing.code == 2
     assert "there is no such repository" in missing.err
+
+
+def test_one_of_several_parts(bucket: Bucket, tmp_path: Path) -> None:
+    content = os.urandom(1 << 20) * 25
+    (tmp_path / "large").write_bytes(content)
+    upload(tmp_path / "large", bucket.url("large"))
+    assert bucket.get("large") == content
+    assert bucket.uploads() == []
