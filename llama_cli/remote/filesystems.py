@@ -40,6 +40,8 @@ _REFUSALS = {
     "NO_SUCH_UPLOAD": "the upload was ended by somebody else",
 }
 _MISSING = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND")
+# What Google says without any credentials, after it has looked for a machine that gives them.
+_NO_TOKEN = "OAuth2 access token"
 _S3_HINT = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE; "
     "for public buckets AWS_NO_SIGN_REQUEST=1"
@@ -130,6 +132,8 @@ def translated(scheme: str) -> Iterator[None]:
 def _explain(scheme: str, message: str) -> PassingError | RefusedError:
     found = _AWS.search(message)
     if found is None:
+        if _NO_TOKEN in message:
+            return RefusedError("no credentials were found", hint=_hint(scheme))
         return PassingError(message)
     name, status, details = found.groups()
     details = _REQUEST_ID.sub("", details)

@@ -163,6 +163,11 @@ def test_a_part_that_does_not_come_is_asked_for_again(
             PassingError,
             "Please reduce (SLOW_DOWN)",
         ),
+        (
+            "google::cloud::Status(UNAVAILABLE: Could not create a OAuth2 access token to ...",
+            RefusedError,
+            "no credentials were found",
+        ),
         ("some other words", PassingError, "some other words"),
     ],
 )
