@@ -44,8 +44,9 @@ def make_identity(
         "pooling": model.pooling,
         "normalization": "on" if job.embedder.normalize else "off",
         "maximum length": model.max_length,
-        "prompt": job.embedder.prompt,
+        "prompt": model.prompt,
         "width of the vectors": model.dimension,
+        "layer norm before the cut": "on" if model.layer_norm else "off",
         "type of the numbers": job.dtype,
         "type of the vectors": job.vector_type,
         "set of columns": schema.names,
@@ -70,9 +71,11 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
         InputError: one of them has another version on its server.
     """
     header = partial.header
-    if header is None or not partial.commits or job.restart:
+    if header is None or header.identity is None or not partial.commits or job.restart:
         return job.inputs
-    before = header.about["inputs"]
+    before = header.about.get("inputs") or []
+    if not before:  # of an older version, whose identity is another as well
+        return job.inputs
     now = collections.defaultdict(list)
     for file in job.inputs:
         now[file.address].append(file)
@@ -82,7 +85,8 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
         (file,) = job.inputs
         _refuse_other_version(file, version)
         return [file.named(name) if job.with_source else file]
-    missing = [address for address in then if len(now[address]) < then.count(address)]
+    times = collections.Counter(then)
+    missing = [address for address in then if len(now[address]) < times[address]]
     if missing:
         raise OutputRefusedError(
             f"{job.output}: an unfinished run is there, with other inputs, {missing[0]} among them",
@@ -90,7 +94,7 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
         )
     if len(job.inputs) > len(then):
         log.info(
-            "going on with the %d inputs that the run began with; %d more are there now",
+            "going on with the inputs that the run began with (%d); %d more are there now",
             len(then),
             len(job.inputs) - len(then),
         )

@@ -86,7 +86,7 @@ def _count(parts: Prepared, on_progress: Callable[[RunProgress], None] | None) -
         if on_progress is not None:
             read = tally.bytes_read
             on_progress(RunProgress(tally.rows, tally.tokens, read, source.size, 0))
-    tally.add_skipped(source.skips.take_all())
+    tally.add_skipped(source.take_rest())
     tally.without_vector = 0  # those that were not computed are none of these
     return Estimate(
         tally=tally,

@@ -16,6 +16,7 @@ from llama_cli.models.file import ModelFile
 from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.target import Output, beside
 from llama_cli.remote.address import is_remote
+from llama_cli.report import REPLACE_HINT
 from llama_cli.rows import SOURCE
 from llama_cli.sources.compression import COMPRESSIONS
 from llama_cli.sources.inputs import Input, InputFile, is_descriptor
@@ -75,6 +76,19 @@ class EmbedJob:
     def own_columns(self) -> list[str]:
         """Names of the output's columns, those carried through aside."""
         return own_columns(line_numbers=self.line_numbers) + [SOURCE] * self.with_source
+
+
+def check_prompt(prompt: str | None, task: str | None) -> None:
+    """Refuse two prompts at once.
+
+    Raises:
+        UsageError: there are.
+    """
+    if prompt is not None and task is not None:
+        raise UsageError(
+            f"--task {task} and --prompt: each says what goes before a text",
+            hint="leave one of them out",
+        )
 
 
 def name_output(words: Sequence[str], output: str | None) -> Output:
@@ -142,20 +156,33 @@ def check_output(path: Output, inputs: Iterable[Input], *, overwrite: bool) -> N
         raise OutputRefusedError(f"{path}: {error.strerror}", path=path) from error
 
 
-def check_report(report: Path | None, output: Output, inputs: Iterable[Input]) -> None:
-    """Refuse to write the report over another file of the run.
+def check_report(
+    report: Path | None, output: Output, inputs: Iterable[Input], *, overwrite: bool
+) -> None:
+    """Refuse early a report that cannot be written.
+
+    Args:
+        report: its file, or None.
+        output: the output.
+        inputs: files that must not be replaced.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        UsageError: it is the output or an input, or a folder.
+        UsageError: it is another file of the run, or a folder, or exists already.
     """
     if report is None:
         return
     if report.is_dir():
         raise UsageError(f"--report {report}: is a folder")
+    journal = beside(output, ".journal")
     others = [file.path for file in _files(inputs) if file.is_regular]
+    others += [journal, beside(output, ".partial")]
     others += [output] if isinstance(output, Path) else []
     if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
-        raise UsageError(f"--report {report}: is the output or an input itself")
+        raise UsageError(f"--report {report}: is another file of this run")
+    # That of an unfinished run is recognised by its journal.
+    if report.is_file() and not overwrite and not journal.exists():
+        raise UsageError(f"--report {report}: exists already", hint=REPLACE_HINT)
 
 
 def _check_existing(output: Path, inputs: Iterable[Input], *, overwrite: bool) -> None:

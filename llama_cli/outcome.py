@@ -87,7 +87,9 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
         bad_rows=tally.bad_rows,
         limit=job.reading.limit,
         dims=job.embedder.dims,
-        prompt=job.embedder.prompt,
+        prompt=model.prompt,
+        task=job.embedder.task or "",
+        layer_norm=model.layer_norm,
     )
 
 

@@ -67,8 +67,9 @@ def run(
             log.info("an earlier run had finished %s", job.output)
             before = Tally(rows=made.rows, tokens=made.tokens)
             return _summarize(job, made, before, started, partial)
-        resumable = not job.restart and partial.last_commit(identity) is not None
-        before = _go_on(partial, source) if resumable else Tally()
+        going_on = not job.restart and partial.last_commit(identity) is not None
+        same_report = _has_report(job, partial)
+        before = _go_on(partial, source) if going_on else Tally()
         header = partial.start(_header(job, source, identity), restart=job.restart)
         tally = dataclasses.replace(before)
         with (
@@ -82,7 +83,10 @@ def run(
                 on_progress=_observer(on_progress, tally, source.size),
             ) as writer,
         ):
-            report.begin(partial.commits[-1].state.get("report") if resumable else 0)
+            report.begin(
+                _report_position(partial, going_on=going_on, is_same=same_report),
+                replace=job.overwrite or same_report,
+            )
             writer.flush()  # tells the progress where the run starts from
             recorder = Recorder(source, parts.maker, partial, writer, report, tally)
             _embed_all(job, parts.engine, source, recorder)
@@ -133,7 +137,12 @@ def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
 
 
 def _header(job: EmbedJob, source: InputSequence, identity: dict[str, Any] | None) -> RunHeader:
-    about = {"command": list(job.command), "folder": str(Path.cwd()), **describe_inputs(source)}
+    about = {
+        "command": list(job.command),
+        "folder": str(Path.cwd()),
+        "report": job.report and str(job.report.absolute()),
+        **describe_inputs(source),
+    }
     return RunHeader(uuid.uuid4().hex, datetime.now(UTC), identity, about)
 
 
@@ -163,6 +172,20 @@ def _go_on(partial: PartialOutput, source: InputSequence) -> Tally:
         place += f" of {source.files[0].name}"
     log.info("going on at row %d, after %s", tally.rows + 1, place)
     return tally
+
+
+def _report_position(partial: PartialOutput, *, going_on: bool, is_same: bool) -> int | None:
+    """Bytes of the report up to where the run begins; None where it has nothing up to there."""
+    if not going_on:
+        return 0
+    size: int | None = partial.commits[-1].state["report"]
+    return size if is_same else None
+
+
+def _has_report(job: EmbedJob, partial: PartialOutput) -> bool:
+    """Whether the unfinished run that is there has the same report."""
+    about = partial.header.about if partial.header else {}
+    return job.report is not None and about.get("report") == str(job.report.absolute())
 
 
 def _summarize(

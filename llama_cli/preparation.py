@@ -65,23 +65,30 @@ def prepare(
     with (
         InputSequence(inputs, job.reading) as source,
         IsolatedEngine() as engine,
-        stop.calls(engine.stop),
     ):
         engine.start()
+        # A pipe may keep it waiting, and a signal then does not wait for a run to stop.
         source.look(job.own_columns)
-        signature = model_signature(job.model.path)
-        digest = job.model.sha256()
-        model = engine.open(_engine_options(job, embedder, digest), signature)
-        names = [file.name for file in source.files] if job.with_source else None
-        maker = RowMaker(job.line_numbers, names, source.kept)
-        schema = output_schema(
-            model.dimension,
-            line_numbers=job.line_numbers,
-            dtype=job.dtype,
-            vector_type=job.vector_type,
-            extra=maker.extra,
-        )
-        yield Prepared(source, engine, model, digest, maker, schema)
+        with stop.calls(engine.stop):
+            yield _open_model(job, embedder, source, engine)
+
+
+def _open_model(
+    job: EmbedJob, embedder: EmbedderOptions, source: InputSequence, engine: IsolatedEngine
+) -> Prepared:
+    signature = model_signature(job.model.path)
+    digest = job.model.sha256()
+    model = engine.open(_engine_options(job, embedder, digest), signature)
+    names = [file.name for file in source.files] if job.with_source else None
+    maker = RowMaker(job.line_numbers, names, source.kept)
+    schema = output_schema(
+        model.dimension,
+        line_numbers=job.line_numbers,
+        dtype=job.dtype,
+        vector_type=job.vector_type,
+        extra=maker.extra,
+    )
+    return Prepared(source, engine, model, digest, maker, schema)
 
 
 def _engine_options(job: EmbedJob, embedder: EmbedderOptions, digest: str) -> EngineOptions:

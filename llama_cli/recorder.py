@@ -83,7 +83,7 @@ class Recorder:
             LlamaCliError: the report cannot be written.
         """
         self.commit()
-        rest = self._source.skips.take_all()
+        rest = self._source.take_rest()
         self._tally.add_skipped(rest)
         self._report.add_skipped(rest)
         self._report.sync()

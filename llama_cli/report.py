@@ -11,11 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
-from llama_cli.errors import LlamaCliError
+from llama_cli.errors import LlamaCliError, UsageError
 from llama_cli.sources.skips import SkippedRows
 from llama_cli.types import VectorBatch
 
 log = logging.getLogger(__name__)
+
+REPLACE_HINT = "replace it with --overwrite"
 
 
 class _Entry(NamedTuple):
@@ -49,18 +51,22 @@ class RunReport:
         self._file: BinaryIO | None = None
         self._is_regular = False
 
-    def begin(self, position: int | None = 0) -> None:
+    def begin(self, position: int | None, *, replace: bool) -> None:
         """Open the file; cut off what an interrupted run has added behind its last commit.
 
         Args:
-            position: what is to stay of it, in bytes; None where that run had no report.
+            position: what is to stay of it, in bytes; None where it has nothing on the rows before.
+            replace: whether a file may be replaced that has something else.
 
         Raises:
+            UsageError: it exists, is not that report, and may not be replaced.
             LlamaCliError: the system refused.
         """
         if self._path is None:
             return
         with self._translated():
+            if not replace and self._path.is_file():
+                raise UsageError(f"--report {self._path}: exists already", hint=REPLACE_HINT)
             self._file = self._path.open("ab")
             self._is_regular = self._path.is_file()
             if not self._is_regular:

@@ -26,7 +26,7 @@ ALLOWED = {
     "tally": {"sources", "types"},
     "rows": {"output", "types"},
     "report": {"sources", "types", "errors"},
-    "job": {"engine", "models", "output", "remote", "rows", "sources", "errors"},
+    "job": {"engine", "models", "output", "remote", "report", "rows", "sources", "errors"},
     "recorder": {"output", "report", "rows", "sources", "tally", "types"},
     "agreement": {"job", "engine", "output", "sources", "errors"},
     "outcome": {"", "job", "engine", "output", "sources", "tally"},

@@ -21,7 +21,7 @@ from typing import NoReturn
 from llama_cli.cli.errors import EXIT_SIGNAL
 from llama_cli.cli.events import as_line
 from llama_cli.errors import RunInterruptedError
-from llama_cli.output.partial import abandon_active
+from llama_cli.output.active import abandon_active
 from llama_cli.stopping import StopSwitch
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from llama_cli.cli.numbers import format_bytes
 from llama_cli.engine.description import ModelDescription
+from llama_cli.engine.known_models import find_known
 from llama_cli.errors import ModelError
 from llama_cli.models.file import ModelFile
 from llama_cli.models.gguf_header import read_header
@@ -14,7 +16,7 @@ from llama_cli.models.tested import describe_tests
 Facts = dict[str, Any]
 
 _HEADS = ("name", "size", "dimension", "context")
-_LABEL = 14
+_LABEL = 15
 
 
 def row_of(name: str, file: ModelFile) -> Facts:
@@ -80,7 +82,20 @@ def facts_of(model: str, file: ModelFile, described: ModelDescription) -> Facts:
         "warnings": list(described.doubts),
         "refusal": described.refusal,
         "hint": described.hint,
+        **_known_of(facts.name, file),
         "tested": describe_tests(sha256, facts.architecture),
+    }
+
+
+def _known_of(name: str, file: ModelFile) -> Facts:
+    """What its documentation says of prompts and of cut vectors."""
+    known = find_known(name, file.path.stem)
+    if known is None:
+        return {"known": None, "prompts": None, "dims": None}
+    return {
+        "known": known.name,
+        "prompts": {"document": known.document, "query": known.query},
+        "dims": str(known.matryoshka) if known.matryoshka else None,
     }
 
 
@@ -101,8 +116,16 @@ def describe(facts: Facts) -> list[str]:
         "context": f"{facts['context']} tokens",
         "pooling": facts["pooling"] or "the file does not say",
         "special tokens": " ".join(frame) if len(frame) > 1 else "",
+        "known as": facts["known"],
+        **{f"--task {task}": _quoted(prompt) for task, prompt in (facts["prompts"] or {}).items()},
+        "--dims": facts["dims"] or "not known to be trained for vectors that are cut",
         "tested": facts["tested"],
         "embed": f"refuses it: {refusal}{f'; {hint}' if hint else ''}" if refusal else "takes it",
     }
     shown = [f"{label.ljust(_LABEL)}  {value}" for label, value in lines.items() if value]
     return [*shown, *(f"{'warning'.ljust(_LABEL)}  it {doubt}" for doubt in facts["warnings"])]
+
+
+def _quoted(prompt: str) -> str:
+    """A prompt with its last space to be seen, and line ends as letters."""
+    return json.dumps(prompt, ensure_ascii=False) if prompt else "no prompt"

@@ -20,9 +20,10 @@ from llama_cli.cli.summary import as_json
 from llama_cli.dry_run import estimate
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
+from llama_cli.engine.known import Task
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError
-from llama_cli.job import EmbedJob, check_output, check_report, name_output
+from llama_cli.job import EmbedJob, check_output, check_prompt, check_report, name_output
 from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
@@ -120,6 +121,7 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     Raises:
         LlamaCliError: one of them is refused.
     """
+    check_prompt(settings.prompt, settings.task)
     words, named = settings.inputs, settings.output
     is_named = named is not None or not settings.dry_run
     output = name_output(words, named) if is_named else Path(os.devnull)
@@ -129,7 +131,7 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     inputs = find_inputs(settings.inputs, exclude=own)
     if not settings.dry_run:
         check_output(output, inputs, overwrite=settings.overwrite)
-        check_report(report, output, inputs)
+        check_report(report, output, inputs, overwrite=settings.overwrite)
     return EmbedJob(
         inputs=inputs,
         reading=ReadOptions(
@@ -148,6 +150,7 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
             normalize=settings.normalize,
             dims=settings.dims,
             prompt=settings.prompt,
+            task=cast(Task | None, settings.task),
             max_length=settings.max_length,
             cut_long=settings.cut_long,
             threads=settings.threads or usable_cores(),

@@ -22,7 +22,8 @@ class EmbedSettings:
     model: str | None
     filename: str | None
     batch_size: int
-    prompt: str
+    prompt: str | None
+    task: str | None
     normalize: bool
     dims: int | None
     dtype: str

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from llama_cli.engine.repeats import Answer
 from llama_cli.types import FloatMatrix, TextRecord, TokenIds, VectorBatch
 
+# PyTorch's default. It keeps a row of equal numbers from being divided by zero.
+_LAYER_NORM_EPSILON = 1e-5
+
 
 class Item(NamedTuple):
     """A text on its way: its tokens, or None where an earlier text brings the answer."""
@@ -92,6 +95,13 @@ def decode_safely(
         for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
             vectors[row] = decode([texts[row]])[0]
     return vectors
+
+
+def layer_norm_rows(vectors: FloatMatrix) -> None:
+    """Bring each row to mean 0 and variance 1, in place, as PyTorch's ``layer_norm`` does."""
+    rows = vectors.astype(np.float64)
+    rows -= rows.mean(axis=1, keepdims=True)
+    vectors[:] = rows / np.sqrt(rows.var(axis=1, keepdims=True) + _LAYER_NORM_EPSILON)
 
 
 def normalize_rows(vectors: FloatMatrix) -> None:

@@ -22,15 +22,18 @@ from llama_cli.engine.batches import (
     collect,
     cost,
     decode_safely,
+    layer_norm_rows,
     normalize_rows,
     text_size,
     without_vectors,
 )
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
 from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
+from llama_cli.engine.known_models import find_known
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.packing import pack
+from llama_cli.engine.prompts import resolve_prompt, warn_of_cut
 from llama_cli.engine.repeats import Answer, RecentTexts
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import make_plan
@@ -65,7 +68,8 @@ class LlamaEmbedder:
 
         Raises:
             ModelError: the model is not fit for embedding, or memory does not suffice.
-            UsageError: the maximum length is out of the model's range.
+            UsageError: the maximum length or the width is out of the model's range, the prompt
+                leaves no room for text, or that of the task is not known.
         """
         self.facts: ModelFacts = model.facts
         self.pooling: Pooling = resolve_pooling(model.facts, options.pooling)
@@ -74,7 +78,13 @@ class LlamaEmbedder:
         self._return_texts = return_texts
         self._dims = _resolve_dims(model.facts, options.dims)
         self._decode_until = math.inf
-        self._tokenizer = Tokenizer(model, self.max_length, options.prompt)
+        known = find_known(model.facts.name, model.path.stem)
+        self.prompt = resolve_prompt(model.facts.name, known, options)
+        self.layer_norm = False
+        if self._dims < model.facts.dimension:
+            warn_of_cut(model.facts.name, known, self._dims)
+            self.layer_norm = bool(known and known.matryoshka and known.matryoshka.layer_norm)
+        self._tokenizer = Tokenizer(model, self.max_length, self.prompt)
         self._recent = RecentTexts(self.dimension) if options.dedup else None
         plan = make_plan(
             options.threads,
@@ -193,6 +203,8 @@ class LlamaEmbedder:
         elapsed = time.perf_counter() - started
         valid = np.asarray(np.isfinite(vectors).all(axis=1))
         vectors[~valid] = 0.0
+        if self.layer_norm:
+            layer_norm_rows(vectors)
         if self._dims < vectors.shape[1]:
             vectors = np.ascontiguousarray(vectors[:, : self._dims])
         if self._options.normalize:

@@ -47,6 +47,8 @@ class OpenedModel:
         pooling: how token vectors become one.
         max_length: most tokens of a text, special tokens included.
         dimension: width of the vectors as they are handed out.
+        prompt: what goes before each text.
+        layer_norm: whether vectors are layer-normalised before they are cut.
         llama_cpp_version: version of the llama.cpp binding.
     """
 
@@ -54,6 +56,8 @@ class OpenedModel:
     pooling: Pooling
     max_length: int
     dimension: int
+    prompt: str
+    layer_norm: bool
     llama_cpp_version: str
 
 

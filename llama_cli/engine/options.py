@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.engine.facts import PoolingChoice
+from llama_cli.engine.known import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class EmbedderOptions:
         pooling: ``auto`` for what the model file says, else ``mean``, ``cls`` or ``last``.
         normalize: whether vectors are scaled to length 1.
         dims: numbers of each vector to keep, the first ones; None for all.
-        prompt: put before each text for the model alone.
+        prompt: put before each text for the model alone; None where none was given.
+        task: chooses one of the model's own prompts instead; None for none.
         max_length: most tokens of a text, special tokens included; None for the model's own.
         cut_long: cut longer texts; else they raise `TextTooLongError`.
         threads: CPU threads in all.
@@ -27,7 +29,8 @@ class EmbedderOptions:
     pooling: PoolingChoice = "auto"
     normalize: bool = True
     dims: int | None = None
-    prompt: str = ""
+    prompt: str | None = None
+    task: Task | None = None
     max_length: int | None = None
     cut_long: bool = True
     threads: int = 1

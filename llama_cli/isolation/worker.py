@@ -73,6 +73,8 @@ def _serve(channel: Channel) -> None:
                 embedder.pooling,
                 embedder.max_length,
                 embedder.dimension,
+                embedder.prompt,
+                embedder.layer_norm,
                 binding_version(),
             ),
         )

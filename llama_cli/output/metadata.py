@@ -88,6 +88,8 @@ class Provenance:
         limit: texts after which no more were read, or None.
         dims: numbers of each vector that were kept, the first ones; None where all were.
         prompt: what the model was given before each text; not part of the texts in the file.
+        task: ``document`` or ``query`` where that chose the prompt, else empty.
+        layer_norm: whether vectors were layer-normalised before they were cut.
     """
 
     tool_version: str
@@ -112,6 +114,8 @@ class Provenance:
     limit: int | None = None
     dims: int | None = None
     prompt: str = ""
+    task: str = ""
+    layer_norm: bool = False
 
     @property
     def dimension(self) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetError
+from llama_cli.output.active import registered
 from llama_cli.output.data_file import DataFile
 from llama_cli.output.interrupts import interrupts_ignored
 from llama_cli.output.journal import Commit, RunHeader
@@ -29,17 +29,6 @@ from llama_cli.output.target import Output, beside, make_target
 from llama_cli.output.translate import translated_errors
 
 log = logging.getLogger(__name__)
-
-_active: weakref.WeakSet[PartialOutput] = weakref.WeakSet()
-
-
-def abandon_active() -> int:
-    """Leave the partial outputs of this process, which is about to end, from any thread.
-
-    Returns:
-        How many rows are kept.
-    """
-    return sum(partial.abandon() for partial in list(_active))
 
 
 class PartialOutput:
@@ -67,7 +56,7 @@ class PartialOutput:
         self._finished_bytes = self._kept_rows = 0
         self._data = DataFile(beside(output, ".partial"))
         self.place = output if isinstance(output, Path) else self._data.path
-        with translated_errors(self.place):
+        with translated_errors(self.place), registered(self):
             self._target = make_target(output, overwrite=overwrite)
             self._journal = JournalFile(beside(output, ".journal"), output)
             found = b"unknown"
@@ -82,7 +71,6 @@ class PartialOutput:
             except BaseException:
                 self._close(remove_journal=not found)
                 raise
-        _active.add(self)
 
     @classmethod
     def start_alone(cls, output: Path, *, overwrite: bool) -> Self:

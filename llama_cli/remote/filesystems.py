@@ -41,7 +41,7 @@ _REFUSALS = {
 }
 _MISSING = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND")
 # What Google says without any credentials, after it has looked for a machine that gives them.
-_NO_TOKEN = "OAuth2 access token"
+_NOTHING_FOUND = "OAuth2 access token"
 _S3_HINT = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE; "
     "for public buckets AWS_NO_SIGN_REQUEST=1"
@@ -132,7 +132,7 @@ def translated(scheme: str) -> Iterator[None]:
 def _explain(scheme: str, message: str) -> PassingError | RefusedError:
     found = _AWS.search(message)
     if found is None:
-        if _NO_TOKEN in message:
+        if _NOTHING_FOUND in message:
             return RefusedError("no credentials were found", hint=_hint(scheme))
         return PassingError(message)
     name, status, details = found.groups()

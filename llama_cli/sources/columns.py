@@ -12,7 +12,7 @@ import pyarrow as pa
 from llama_cli.errors import InputError, UsageError
 from llama_cli.sources.options import EVERY_COLUMN
 
-TEXT = "text"
+TEXT_COLUMN = "text"
 _SHOWN = 20
 
 
@@ -67,6 +67,8 @@ def choose_text_column(
     Raises:
         InputError: there is no such column, or it has no text, or none is the obvious choice.
     """
+    if wanted is None and TEXT_COLUMN in columns:
+        wanted = TEXT_COLUMN  # no other is taken in its place
     if wanted is not None:
         if wanted not in columns:
             raise InputError(
@@ -77,8 +79,6 @@ def choose_text_column(
                 f"{name}: the column {wanted} does not hold text", hint=_listing(texts)
             )
         return wanted
-    if TEXT in texts:
-        return TEXT
     if len(texts) == 1:
         return texts[0]
     if not texts:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from llama_cli.errors import InputError
-from llama_cli.sources.columns import Columns, choose_kept, choose_text_column, refuse_twins
+from llama_cli.sources.columns import (
+    TEXT_COLUMN,
+    Columns,
+    choose_kept,
+    choose_text_column,
+    refuse_twins,
+)
 from llama_cli.sources.delimited import TAB, Dialect, columns_with_text, read_dialect
 from llama_cli.sources.formats import CSV, JSON, TEXT, TSV, Format, find_format, refuse_binary
 from llama_cli.sources.inputs import Input
@@ -35,10 +41,20 @@ class Description:
 
     @property
     def way_of_reading(self) -> str:
-        """Its format, and the column with the texts, in a word."""
-        return (
-            self.format.name if self.columns is None else f"{self.format.name}:{self.columns.text}"
-        )
+        """Its format, the column with the texts and those kept, in a word."""
+        if self.columns is None:
+            return self.format.name
+        pairs = zip(self.columns.kept, self.columns.schema.names, strict=True)
+        kept = [f"{old}={new}" for old, new in pairs]
+        return " ".join([f"{self.format.name}:{self.columns.text}", *kept])
+
+    def is_like(self, other: Description) -> bool:
+        """Whether texts are read in the same way."""
+        if self.columns is None or other.columns is None:
+            return self.columns is other.columns
+        if self.format is JSON:
+            return other.format is JSON and self.columns.text == other.columns.text
+        return self == other
 
     def with_columns(self, columns: Columns) -> Description:
         """The same with other columns."""
@@ -110,8 +126,9 @@ def _describe_csv(
     if not head:
         return Description(TEXT)  # an empty file has no header, and no row that needs one
     dialect = read_dialect(head, stream.name, TAB if kind is TSV else None)
+    # A column that is named is taken for texts, whatever the first rows have there.
     with_text = dialect.header
-    if options.column is None:
+    if options.column is None and TEXT_COLUMN not in dialect.header:
         with_text = columns_with_text(head, dialect)
     text = choose_text_column(stream.name, dialect.header, with_text, options.column)
     refuse_twins(stream.name, dialect.header, [text])
@@ -130,15 +147,21 @@ def _describe_json(
         )
     sample = head[: head.rfind(b"\n") + 1] or head
     names, with_text = sample_columns(sample.split(b"\n"))
-    if not names:
-        # Whatever its lines are, reading them tells.
-        return Description(JSON, Columns(options.column or "text"))
-    text = choose_text_column(stream.name, names, with_text, options.column)
+    text = options.column or TEXT_COLUMN
+    if names:  # else reading the lines tells what they are
+        # A column that is named is taken for texts, whatever the first rows have there.
+        if options.column is not None or TEXT_COLUMN in names:
+            with_text = names
+        text = choose_text_column(stream.name, names, with_text, options.column)
     schema = pa.schema([])
     if options.keep:
-        only = None if EVERY_COLUMN in options.keep else _names_in(options.keep)
+        named, every = _names_in(options.keep), EVERY_COLUMN in options.keep
         lines = _all_lines(file) if file.is_regular else sample.split(b"\n")
-        schema = find_types(stream.name, lines, only)
+        schema = find_types(
+            stream.name, lines, lambda name: name in named or (every and name != text)
+        )
+        if not schema.names:
+            return Description(JSON, Columns(text))  # nothing that could be kept, or missed
     return Description(JSON, choose_kept(stream.name, schema, text, options.keep, taken))
 
 

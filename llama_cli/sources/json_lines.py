@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -97,23 +97,20 @@ def _text_of(values: dict[str, Any], column: str) -> str:
 
 
 def sample_columns(lines: Iterable[bytes]) -> tuple[list[str], list[str]]:
-    """Names of the columns in some lines, and of those among them that hold text."""
+    """Names of the columns in some lines, and of those among them that have any text."""
     objects = list(_objects(lines))
     names = list(dict.fromkeys(key for values in objects for key in values))
-    kinds = {
-        name: {type(values[name]) for values in objects if values.get(name) is not None}
-        for name in names
-    }
-    return names, [name for name in names if kinds[name] == {str}]
+    with_text = {key for values in objects for key in values if isinstance(values[key], str)}
+    return names, [name for name in names if name in with_text]
 
 
-def find_types(name: str, lines: Iterable[bytes], only: Collection[str] | None) -> pa.Schema:
+def find_types(name: str, lines: Iterable[bytes], matters: Callable[[str], bool]) -> pa.Schema:
     """The columns of all objects in some lines, in the order in which they come up.
 
     Args:
         name: the input's name, for messages.
         lines: without their ends; those that are no objects are left to whoever reads the texts.
-        only: columns that matter; all if None.
+        matters: whether the type of a column matters; those that it is false of are null.
 
     Raises:
         InputError: a column has values of several types.
@@ -123,9 +120,8 @@ def find_types(name: str, lines: Iterable[bytes], only: Collection[str] | None) 
     while block := list(islice(objects, _BLOCK_ROWS)):
         keys = dict.fromkeys(key for values in block for key in values)
         fields = [
-            pa.field(key, _find_type(name, key, [values.get(key) for values in block]))
+            pa.field(key, _find_type(name, key, block) if matters(key) else pa.null())
             for key in keys
-            if only is None or key in only
         ]
         schema = merge_types(name, schema, pa.schema(fields))
     return schema
@@ -137,8 +133,8 @@ def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             yield parse_object(repair(line)[0])
 
 
-def _find_type(name: str, column: str, values: list[Any]) -> pa.DataType:
+def _find_type(name: str, column: str, block: list[dict[str, Any]]) -> pa.DataType:
     try:
-        return pa.array([mended(value) for value in values]).type
+        return pa.array([mended(values.get(column)) for values in block]).type
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise several_types(name, column) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -11,9 +12,10 @@ import pyarrow as pa
 from llama_cli.errors import InputError
 from llama_cli.sources.columns import merge_types, storable
 from llama_cli.sources.describe import Description, describe
+from llama_cli.sources.formats import JSON
 from llama_cli.sources.inputs import Input
 from llama_cli.sources.options import ReadOptions
-from llama_cli.sources.skips import SkipLog
+from llama_cli.sources.skips import SkipLog, SkippedRows
 from llama_cli.sources.source import (
     Fingerprint,
     OpenInput,
@@ -53,7 +55,8 @@ class InputSequence:
         self.skips = SkipLog(skip_bad_rows=options.skip_bad_rows)
         self.kept = pa.schema([])
         self._options = options
-        self._found: list[Description] = []
+        self._taken: Sequence[str] = ()
+        self._found: dict[int, Description] = {}
         self._pipes: dict[int, OpenInput] = {}
         self._sizes = [file.size() for file in files]
         self._opened: dict[int, OpenInput] = {}
@@ -72,7 +75,7 @@ class InputSequence:
     @property
     def ways_of_reading(self) -> list[str]:
         """Formats of the inputs and their columns with texts, each pair once."""
-        return sorted({found.way_of_reading for found in self._found})
+        return sorted({found.way_of_reading for found in self._found.values()})
 
     def look(self, taken: Sequence[str]) -> None:
         """Find out the format of each input and which of its columns are used.
@@ -84,14 +87,17 @@ class InputSequence:
             InputError: an input does not have its format, or not the columns.
             UsageError: a column to be kept would have the name of another.
         """
+        self._taken = taken
         for number, file in enumerate(self.files):
+            if number and not file.is_regular and not self._options.keep:
+                continue  # its writer may wait for another pipe to be read first
             opened = self._open(number)
             found = describe(file, opened.stream, self._options, taken)
             if file.is_regular:
                 opened.file.close()
             else:
                 self._pipes[number] = opened
-            self._found.append(found)
+            self._found[number] = found
             if found.columns is not None:
                 self.kept = merge_types(file.name, self.kept, found.columns.schema)
         self.kept = storable(self.kept)
@@ -118,20 +124,29 @@ class InputSequence:
                 )
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.source, len(finished), rows
+        self._last = place if rows == self._options.limit else None
         self._source(place.source).go_on_after(place.position, digest)
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
-        """Whether the inputs are, byte for byte, those with these fingerprints."""
-        numbered = enumerate(inputs)
-        return len(inputs) == len(self.files) and all(self._is(n, one) for n, one in numbered)
+        """Whether the inputs are, byte for byte, those with these fingerprints.
 
-    def _is(self, number: int, before: Fingerprint) -> bool:
-        file, size = self.files[number], self._sizes[number]
-        if size not in (None, before.bytes):
+        Where there is a limit, as far as they have been read.
+        """
+        *whole, last = enumerate(inputs)
+        if self._options.limit is None:
+            whole.append(last)
+        elif not self._is(*last, so_far=True):
             return False
+        enough = self._options.limit is not None or len(inputs) == len(self.files)
+        return enough and all(self._is(number, before) for number, before in whole)
+
+    def _is(self, number: int, before: Fingerprint, *, so_far: bool = False) -> bool:
+        file, size = self.files[number], self._sizes[number]
         if file.version and before.version:
             return file.version == before.version
-        return fingerprint_file(file)[:2] == before[:2]
+        if so_far:
+            return fingerprint_file(file, before.bytes)[:2] == before[:2]
+        return size in (None, before.bytes) and fingerprint_file(file)[:2] == before[:2]
 
     def __iter__(self) -> Iterator[TextRecord]:
         """The texts, blank ones and bad rows left out.
@@ -144,7 +159,7 @@ class InputSequence:
         for number in range(self._next, len(self.files)):
             if self._rows == self._options.limit:
                 return
-            source = self._source(number)
+            source, rows_before = self._source(number), self._rows
             for record in source.records():
                 self._rows += 1
                 read = read_before + source.bytes_read(record)
@@ -156,6 +171,8 @@ class InputSequence:
             version = self.files[number].version
             self._done[number] = source.fingerprint()._replace(version=version)
             self._opened.pop(number).file.close()
+            if self._rows == rows_before:
+                del self._sources[number]  # no place in it is ever asked for
             read_before += self._sizes[number] or 0
 
     def name_place(self, source: int, line: int) -> str:
@@ -193,10 +210,14 @@ class InputSequence:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
         known = [self._done[number] for number in sorted(self._done)]
         if self._last is not None:
-            digest = self._sources[self._last.source].digest_at(self._last.position)
-            version = self.files[self._last.source].version
-            known.append(Fingerprint(self._last.position, digest, version))
+            last = self._sources[self._last.source].fingerprint_at(self._last.position)
+            known.append(last._replace(version=self.files[self._last.source].version))
         return known
+
+    def take_rest(self) -> list[SkippedRows]:
+        """What was left out behind the last text; nothing where a limit ended the reading."""
+        rest = self.skips.take_all()
+        return [] if self._last is not None else rest
 
     def close(self) -> None:
         """Close what is open."""
@@ -217,15 +238,27 @@ class InputSequence:
     def _source(self, number: int) -> Source:
         """The open input, opened if it is not yet."""
         if number not in self._sources:
-            opened = self._pipes.pop(number, None) or self._open(number)
+            pipe = self._pipes.pop(number, None)
+            opened = pipe or self._open(number)
             self._opened[number] = opened
-            found = self._found[number]
+            found = self._found[number] if pipe else self._look_again(number, opened)
             if found.columns is not None:
                 found = found.with_columns(found.columns.aligned(self.kept))
             unit = "line" if found.format.compressible else "row"
             skips = self.skips.of_source(number, self.files[number].name, unit)
             self._sources[number] = open_source(self.files[number], opened, found, skips)
         return self._sources[number]
+
+    def _look_again(self, number: int, opened: OpenInput) -> Description:
+        """What an input is now that its turn has come, perhaps hours after the first look."""
+        file, before = self.files[number], self._found.get(number)
+        options = self._options
+        if before is not None and before.format is JSON:  # all of it would be read for its types
+            options = dataclasses.replace(options, keep=())
+        now = describe(file, opened.stream, options, self._taken)
+        if before is not None and not before.is_like(now):
+            raise InputError(f"{file.name}: has changed since the run began, columns and all")
+        return self._found.setdefault(number, now)
 
     def _open(self, number: int) -> OpenInput:
         file = self.files[number].open()

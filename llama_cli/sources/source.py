@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import BinaryIO, NamedTuple, Protocol
@@ -16,7 +19,7 @@ from llama_cli.sources.json_lines import read_json
 from llama_cli.sources.lines import LineReader
 from llama_cli.sources.skips import SourceSkips
 from llama_cli.sources.stream import CHUNK, ByteStream
-from llama_cli.sources.tables import open_table, read_table, translated
+from llama_cli.sources.tables import Table, open_table, read_table, translated
 from llama_cli.sources.text import read_texts
 from llama_cli.types import TextRecord
 
@@ -69,14 +72,24 @@ class Source(Protocol):
         """Of the input itself, once all its texts have been read."""
         ...
 
+    def fingerprint_at(self, position: int) -> Fingerprint:
+        """Of as much as has been used, where the rest is not read."""
+        ...
+
 
 class StreamSource:
     """An input that is read from start to end: text, JSON Lines, CSV."""
 
     def __init__(
-        self, stream: ByteStream, read: Callable[[LineReader], Iterator[TextRecord]]
+        self,
+        file: BinaryIO,
+        stream: ByteStream,
+        read: Callable[[LineReader], Iterator[TextRecord]],
+        version: str = "",
     ) -> None:
-        """Read texts from a stream."""
+        """Read texts from a stream; a version stands for all its bytes where there is one."""
+        self._file = file
+        self._version = version
         self._stream = stream
         self._lines = LineReader(stream)
         self._read = read
@@ -108,36 +121,58 @@ class StreamSource:
             return Fingerprint(self._lines.position, self._lines.digest)
         return Fingerprint(self._stream.bytes_read, packed)
 
+    def fingerprint_at(self, position: int) -> Fingerprint:
+        """Size and xxh3_128 of the input before the position; of all of it where it is packed."""
+        if self._stream.compression is None:
+            return Fingerprint(position, self.digest_at(position))
+        if self._version:  # of a server, from which the rest would have to be downloaded
+            return Fingerprint(self._stream.bytes_read, "", self._version)
+        return _fingerprint(self._file, self._stream.name)
+
 
 class TableSource:
     """An input whose rows can be found by number: Parquet, Arrow."""
 
     def __init__(
-        self, file: Input, rows: int | None, read: Callable[[int], Iterator[TextRecord]]
+        self,
+        file: BinaryIO,
+        name: str,
+        table: Table,
+        read: Callable[[Table, int], Iterator[TextRecord]],
+        version: str = "",
     ) -> None:
         """Read texts from a table.
 
         Args:
-            file: the input.
-            rows: how many it has, if that is known.
-            read: its texts from a row on, counted from 0.
+            file: the input, open.
+            name: its name, for messages.
+            table: what is in it.
+            read: the texts of a table from a row on, counted from 0.
+            version: what stands for all its bytes; empty where only they do.
         """
         self._file = file
-        self._rows = rows
+        self._version = version
+        self._name = name
+        self._table: Table | None = table
+        self._rows = table.count_rows()
         self._read = read
         self._first = 0
-        self._size = file.size() or 0
+        self._size = file.seek(0, io.SEEK_END)
 
     @cached_property
     def _fingerprint(self) -> Fingerprint:
-        """Of all its bytes, read for this alone: rows are everywhere in the file."""
-        if self._file.version:
-            return Fingerprint(self._size, "", self._file.version)
-        return fingerprint_file(self._file)
+        """Of all its bytes, read for this alone: rows are everywhere in the file.
+
+        Of the file that is open, whatever has its name by now. A version stands for all bytes.
+        """
+        if self._version:
+            return Fingerprint(self._size, "", self._version)
+        return _fingerprint(self._file, self._name)
 
     def records(self) -> Iterator[TextRecord]:
         """The texts from here on."""
-        return self._read(self._first)
+        if self._table is not None:
+            yield from self._read(self._table, self._first)
 
     def bytes_read(self, record: TextRecord) -> int:
         """As if all rows were of the same size."""
@@ -147,7 +182,7 @@ class TableSource:
         """Continue behind so many rows."""
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
-                f"{self._file.name}: is not the file that the unfinished run has read",
+                f"{self._name}: is not the file that the unfinished run has read",
                 hint="restore it, or discard that run with --restart",
             )
         self._first = position
@@ -160,26 +195,44 @@ class TableSource:
         """Nothing is kept."""
 
     def fingerprint(self) -> Fingerprint:
-        """Size and xxh3_128 of the file."""
+        """Size and xxh3_128 of the file, which is let go."""
+        self._table = None
+        return self._fingerprint
+
+    def fingerprint_at(self, position: int) -> Fingerprint:  # noqa: ARG002 - the same everywhere
+        """Size and xxh3_128 of all the file."""
         return self._fingerprint
 
 
-def fingerprint_file(file: Input) -> Fingerprint:
-    """Size and digest of a file.
+def fingerprint_file(file: Input, most: int = sys.maxsize) -> Fingerprint:
+    """Size and digest of a file, or of its first bytes.
 
     Raises:
         InputError: it cannot be opened.
         InputReadError: the system refused to read on.
     """
-    digest, size = xxhash.xxh3_128(), 0
     with file.open() as raw:
-        try:
-            while chunk := raw.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        except OSError as error:
-            raise InputReadError(f"{file.name}: cannot read: {error.strerror}") from error
+        return _fingerprint(raw, file.name, most)
+
+
+def _fingerprint(raw: BinaryIO, name: str, most: int = sys.maxsize) -> Fingerprint:
+    """Of an open file, whose position stays what it is."""
+    digest, size = xxhash.xxh3_128(), 0
+    try:
+        while chunk := _read_at(raw, min(CHUNK, most - size), size):
+            digest.update(chunk)
+            size += len(chunk)
+    except OSError as error:
+        raise InputReadError(f"{name}: cannot read: {error.strerror}") from error
     return Fingerprint(size, digest.hexdigest())
+
+
+def _read_at(raw: BinaryIO, size: int, position: int) -> bytes:
+    """Some bytes of a file; the position of one on this machine stays, as another thread reads."""
+    if isinstance(raw, io.FileIO):
+        return os.pread(raw.fileno(), size, position)
+    raw.seek(position)
+    return raw.read(size)
 
 
 def open_source(file: Input, opened: OpenInput, found: Description, skips: SourceSkips) -> Source:
@@ -197,16 +250,16 @@ def open_source(file: Input, opened: OpenInput, found: Description, skips: Sourc
     """
     columns, kind = found.columns, found.format
     if columns is None:
-        return StreamSource(opened.stream, partial(read_texts, skips=skips))
+        return StreamSource(*opened, partial(read_texts, skips=skips), file.version)
     if found.dialect is not None:
         read = partial(read_csv, columns=columns, dialect=found.dialect, skips=skips)
-        return StreamSource(opened.stream, read)
+        return StreamSource(*opened, read, file.version)
     if kind.compressible:
-        return StreamSource(opened.stream, partial(read_json, columns=columns, skips=skips))
-    table = open_table(opened.file, file.name, kind.name)
+        return StreamSource(*opened, partial(read_json, columns=columns, skips=skips), file.version)
 
-    def read_rows(first: int) -> Iterator[TextRecord]:
+    def read_rows(table: Table, first: int) -> Iterator[TextRecord]:
         with translated(file.name, kind.name):
             yield from read_table(table, columns, first, skips)
 
-    return TableSource(file, table.count_rows(), read_rows)
+    table = open_table(opened.file, file.name, kind.name)
+    return TableSource(opened.file, file.name, table, read_rows, file.version)

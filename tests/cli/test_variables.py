@@ -20,7 +20,7 @@ from tests.cli.conftest import Command
 EMBED = make_command().commands["embed"]
 OPTIONS = [option for option in EMBED.params if isinstance(option, TyperOption)]
 # They replace or discard work, or print something and end.
-WITHOUT = {"--overwrite", "--restart", "--version"}
+WITHOUT = {"--overwrite", "--restart", "--dry-run", "--version"}
 # They mean something else already, and are read elsewhere.
 TAKEN = {"LLAMA_CLI_KERNELS", "LLAMA_CLI_TORTURE"}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer
@@ -18,6 +18,7 @@ from typer.core import TyperGroup, TyperOption
 
 from llama_cli.cli.app import make_command
 from llama_cli.cli.parameters import long_name
+from llama_cli.engine.known_models import KNOWN_MODELS
 from llama_cli.sources.compression import COMPRESSIONS
 from llama_cli.sources.formats import FORMATS
 
@@ -83,9 +84,31 @@ def _formats() -> str:
     return "\n".join([head, "|---|---|---|---|---|", *rows, "", f"Packed: {packed}."])
 
 
+def _known_models() -> str:
+    """The table of known models, with their sources."""
+    head = ["| model | `--task document` | `--task query` | `--dims` | sources |", "|---" * 5 + "|"]
+    rows = [
+        f"| {model.name} | {_code(model.document)} | {_code(model.query)} | "
+        f"{model.matryoshka or ''} | {_links(model.sources)} |"
+        for model in KNOWN_MODELS
+    ]
+    return "\n".join([*head, *rows])
+
+
+def _code(prompt: str) -> str:
+    """A prompt as it stands in a table."""
+    escaped = prompt.replace("\n", "\\n").replace("|", "\\|")
+    return f"`{escaped}`" if prompt else "none"
+
+
+def _links(urls: Iterable[str]) -> str:
+    return ", ".join(f"[{number}]({url})" for number, url in enumerate(urls, start=1))
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": _reference,
     "formats": _formats,
+    "known-models": _known_models,
     "variables": _variables,
 }
 

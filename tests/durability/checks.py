@@ -42,11 +42,14 @@ def lasting(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_refused(job: Job, *more: object, naming: str) -> None:
-    """It is refused in one line that says why, and what is done so far stays as it is."""
+    """It is refused in one line that says why, and what is done so far stays as it is.
+
+    Warnings about the options may come before it.
+    """
     before = job.unfinished()
     outcome = job.run(*more)
     assert outcome.code == 2, outcome
-    assert re.fullmatch(r"llama-cli: error: [^\n]*\n", outcome.err)
+    assert re.fullmatch(r"(llama-cli: warning: .*\n)*llama-cli: error: .*\n", outcome.err)
     assert naming in outcome.err
     assert "--restart" in outcome.err
     assert job.unfinished() == before

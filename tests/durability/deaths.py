@@ -27,6 +27,29 @@ def add_and_die(journal, commit):
 sys.exit(main(sys.argv[1:]))
 """
 AFTER_TWO_COMMITS = "JournalFile.add = add_and_die"
+# After the first commit whose last row is of the second input, or a later one.
+IN_THE_SECOND_INPUT = """
+def add_and_look(journal, commit):
+    add(journal, commit)
+    if commit.state["input"]["number"] >= 1:
+        die()
+
+JournalFile.add = add_and_look
+"""
+# The report is safe and the journal knows nothing of it, for the second time.
+BETWEEN_REPORT_AND_JOURNAL = """
+from llama_cli.report import RunReport
+sync, calls = RunReport.sync, []
+
+def sync_and_die(report):
+    size = sync(report)
+    calls.append(size)
+    if len(calls) == 2:
+        die()
+    return size
+
+RunReport.sync = sync_and_die
+"""
 BEFORE_THE_FOOTER = "PartialOutput.finish = die"
 BEFORE_THE_RENAME = """
 from pathlib import Path

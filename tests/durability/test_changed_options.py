@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from tests.durability.checks import assert_refused, assert_same_content, footer
+from tests.durability.deaths import AFTER_TWO_COMMITS, die
 from tests.durability.runs import Job, going_on, side_by_side
-from tests.tiny_models import write_bert
+from tests.tiny_models import rewrite, write_bert
 
 REFUSED = {
     "--pooling cls": "with another pooling: mean then, cls now",
@@ -77,6 +78,22 @@ def test_the_model_may_be_moved(unfinished: Job, expected: Path, tmp_path: Path)
     moved = shutil.copy(unfinished.model, tmp_path / "moved.gguf")
     assert going_on(replace(unfinished, model=Path(moved)).finish())
     assert_same_content(unfinished.output, expected)
+
+
+def test_a_task_goes_on_with_what_its_prompt_has_begun(plain: Job, tmp_path: Path) -> None:
+    source = rewrite(plain.model, tmp_path / "x.gguf", changes={"general.name": "e5-small-v2"})
+    job = replace(plain, model=source)
+    die(job, AFTER_TWO_COMMITS, "--prompt", "passage: ")
+    naming = "with another prompt: passage:  then, query:  now"
+    assert_refused(job, "--task", "query", naming=naming)
+    assert going_on(job.finish("--task", "document"))
+    made = footer(job.output)
+    assert (made["prompt"], made["task"]) == ("passage: ", "document")
+
+
+def test_a_task_without_a_prompt_is_none(unfinished: Job, tmp_path: Path) -> None:
+    renamed = shutil.copy(unfinished.model, tmp_path / "bge-m3.gguf")
+    assert going_on(replace(unfinished, model=Path(renamed)).finish("--task", "document"))
 
 
 def test_an_input_error_keeps_what_was_safe_before_it(plain: Job) -> None:

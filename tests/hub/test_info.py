@@ -24,8 +24,8 @@ class TestInfo:
         assert facts["tested"].startswith("yes: ")
         assert facts["refusal"] is None
         words = cli("models", "info", "builtin").out
-        assert "special tokens  [CLS] text [SEP]\n" in words
-        assert "embed           takes it\n" in words
+        assert "special tokens   [CLS] text [SEP]\n" in words
+        assert "embed            takes it\n" in words
 
     def test_a_file_and_a_folder(self, cli: Command, tiny_bert: Path) -> None:
         for model in (tiny_bert, tiny_bert.parent):
@@ -49,7 +49,9 @@ class TestInfo:
         model = unfit(kind, tmp_path)
         facts = json.loads(cli("models", "info", model, "--json").out)
         assert reason in facts["refusal"]
-        assert f"embed           refuses it: {facts['refusal']}" in cli("models", "info", model).out
+        assert (
+            f"embed            refuses it: {facts['refusal']}" in cli("models", "info", model).out
+        )
         refused = cli("embed", notes, "-m", model)
         assert refused.code == 3
         assert facts["refusal"] in refused.err

@@ -86,6 +86,8 @@ def test_the_json() -> None:
         "limit": None,
         "dims": None,
         "prompt": "",
+        "task": "",
+        "layer_norm": False,
     }
 
 

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from llama_cli.sources.inputs import InputFile, find_inputs
+from llama_cli.sources.options import ReadOptions
+from llama_cli.sources.sequence import InputSequence
 from tests.remote.bucket_server import Bucket
 from tests.remote.hub_server import HubServer
 from tests.remote.web_server import WebServer
@@ -124,3 +127,14 @@ def test_only_the_row_groups_from_there_on_are_read(web: WebServer) -> None:
     asked = [request.headers["range"].removeprefix("bytes=") for request in web.requests]
     sizes = [int(end) - int(start) for start, end in (one.split("-") for one in asked)]
     assert sum(sizes) < len(content) / 10
+
+
+def test_a_limit_downloads_no_more(web: WebServer) -> None:
+    content = gzip.compress(os.urandom(24 << 20).hex().encode(), compresslevel=1)
+    web.add("/a.txt.gz", gzip.compress(b"one\ntwo\n") + content)
+    with InputSequence(find_inputs([f"{web.url}/a.txt.gz"]), ReadOptions(limit=1)) as source:
+        source.look([])
+        assert [record.text for record in source] == [b"one"]
+        (found,) = source.fingerprints()
+    assert (found.xxh3_128, found.version) == ("", "one")
+    assert len(web.requests) <= 5

@@ -11,6 +11,13 @@ import typer
 _option = partial(typer.Option, rich_help_panel="Vectors")
 
 
+class TaskName(StrEnum):
+    """Values of ``--task``."""
+
+    document = "document"
+    query = "query"
+
+
 class PoolingKind(StrEnum):
     """Values of ``--pooling``."""
 
@@ -44,6 +51,10 @@ class VectorLayout(StrEnum):
 Prompt = Annotated[
     str | None,
     _option("--prompt", metavar="TEXT", help="Put before each text, for the model alone."),
+]
+Task = Annotated[
+    TaskName | None,
+    _option("--task", help="Use the model's own prompt for it, if known.", show_default=False),
 ]
 Dims = Annotated[
     int | None,

@@ -1,0 +1,207 @@
+"""The models that are known: each entry is as the sources named in it say, and no other way.
+
+Cards on the Hub are https://huggingface.co/ and the model's name. Prompts are to the letter, with
+the space or line end that separates them from the text. Models finetuned from these are not these.
+"""
+
+from __future__ import annotations
+
+from llama_cli.engine.known import KnownModel, Matryoshka
+
+_HUB = "https://huggingface.co"
+_MTEB = (
+    "https://github.com/embeddings-benchmark/mteb/blob/main/mteb/models/model_implementations/{}.py"
+)
+_BGE = "https://github.com/FlagOpen/FlagEmbedding/blob/master/research/baai_general_embedding/README.md"
+_BGE_LIST = "https://github.com/FlagOpen/FlagEmbedding/blob/master/README.md#model-list"
+_GRANITE = "https://github.com/ibm-granite/granite-embedding-models"
+
+_SEARCH = "Represent this sentence for searching relevant passages: "
+# The documentation's own example of an instruction. Others are given with --prompt.
+_INSTRUCTION = (
+    "Instruct: Given a web search query, retrieve relevant passages that answer the query\n"
+)
+
+KNOWN_MODELS = (
+    KnownModel(
+        name="nomic-embed-text-v1",
+        owner="nomic-ai",
+        pattern=r"nomic-embed-text-v1",
+        document="search_document: ",
+        query="search_query: ",
+        sources=(f"{_HUB}/nomic-ai/nomic-embed-text-v1", _MTEB.format("nomic_models")),
+    ),
+    KnownModel(
+        name="nomic-embed-text-v1.5",
+        owner="nomic-ai",
+        pattern=r"nomic-embed-text-v1\.5",
+        document="search_document: ",
+        query="search_query: ",
+        matryoshka=Matryoshka(least=64, layer_norm=True),
+        sources=(
+            f"{_HUB}/nomic-ai/nomic-embed-text-v1.5",
+            "https://home.nomic.ai/blog/posts/nomic-embed-matryoshka",
+            f"{_HUB}/blog/matryoshka",  # layer_norm before the cut
+        ),
+    ),
+    KnownModel(
+        name="nomic-embed-text-v2-moe",
+        owner="nomic-ai",
+        pattern=r"nomic-embed-text-v2-moe",
+        document="search_document: ",
+        query="search_query: ",
+        matryoshka=Matryoshka(least=256),
+        sources=(f"{_HUB}/nomic-ai/nomic-embed-text-v2-moe",),
+    ),
+    KnownModel(
+        name="e5-small, -base, -large and their v2",
+        owner="intfloat",
+        pattern=r"e5-(?:small|base|large)(?:-v2)?",
+        document="passage: ",
+        query="query: ",
+        sources=(f"{_HUB}/intfloat/e5-base-v2",),
+    ),
+    KnownModel(
+        name="multilingual-e5-small, -base, -large",
+        owner="intfloat",
+        pattern=r"multilingual-e5-(?:small|base|large)",
+        document="passage: ",
+        query="query: ",
+        sources=(f"{_HUB}/intfloat/multilingual-e5-large",),
+    ),
+    KnownModel(
+        name="multilingual-e5-large-instruct",
+        owner="intfloat",
+        pattern=r"multilingual-e5-large-instruct",
+        query=f"{_INSTRUCTION}Query: ",
+        sources=(
+            f"{_HUB}/intfloat/multilingual-e5-large-instruct",
+            _MTEB.format("e5_instruct"),
+        ),
+    ),
+    KnownModel(
+        name="e5-mistral-7b-instruct",
+        owner="intfloat",
+        pattern=r"e5-mistral-7b-instruct",
+        query=f"{_INSTRUCTION}Query: ",
+        sources=(f"{_HUB}/intfloat/e5-mistral-7b-instruct", _MTEB.format("e5_instruct")),
+    ),
+    KnownModel(
+        name="bge-small-en, -base-en, -large-en and their v1.5",
+        owner="BAAI",
+        pattern=r"bge-(?:small|base|large)-en(?:-v1\.5)?",
+        query=_SEARCH,
+        sources=(_BGE, _BGE_LIST),
+    ),
+    KnownModel(
+        name="bge-small-zh, -base-zh, -large-zh and their v1.5",
+        owner="BAAI",
+        pattern=r"bge-(?:small|base|large)-zh(?:-v1\.5)?",
+        query="为这个句子生成表示以用于检索相关文章：",
+        sources=(_BGE, _BGE_LIST),
+    ),
+    KnownModel(
+        name="bge-m3",
+        owner="BAAI",
+        pattern=r"bge-m3",
+        sources=(
+            "https://github.com/FlagOpen/FlagEmbedding/blob/master/research/BGE_M3/README.md",
+        ),
+    ),
+    KnownModel(
+        name="Qwen3-Embedding-0.6B, -4B, -8B",
+        owner="Qwen",
+        pattern=r"qwen3-embedding-(?:0\.6b|4b|8b)",
+        query=f"{_INSTRUCTION}Query:",
+        matryoshka=Matryoshka(least=32),
+        sources=(f"{_HUB}/Qwen/Qwen3-Embedding-0.6B", _MTEB.format("qwen3_models")),
+    ),
+    KnownModel(
+        name="embeddinggemma-300m",
+        owner="google",
+        pattern=r"embedding-?gemma-300m",
+        document="title: none | text: ",
+        query="task: search result | query: ",
+        matryoshka=Matryoshka(widths=(512, 256, 128)),
+        sources=(
+            "https://ai.google.dev/gemma/docs/embeddinggemma/model_card",
+            "https://github.com/huggingface/transformers/blob/main/src/transformers/models/gemma3/"
+            "convert_gemma3_weights.py",
+        ),
+    ),
+    KnownModel(
+        name="mxbai-embed-large-v1",
+        owner="mixedbread-ai",
+        pattern=r"mxbai-embed-large-v1",
+        query=_SEARCH,
+        matryoshka=Matryoshka(widths=(512,)),
+        sources=(
+            f"{_HUB}/mixedbread-ai/mxbai-embed-large-v1",
+            "https://mixedbread.ai/docs/embeddings/mxbai-embed-large-v1",
+        ),
+    ),
+    KnownModel(
+        name="snowflake-arctic-embed-xs, -s, -m, -m-long, -l",
+        owner="Snowflake",
+        pattern=r"snowflake-arctic-embed-(?:xs|s|m|m-long|l)",
+        query=_SEARCH,
+        sources=("https://github.com/Snowflake-Labs/arctic-embed",),
+    ),
+    KnownModel(
+        name="snowflake-arctic-embed-m-v1.5",
+        owner="Snowflake",
+        pattern=r"snowflake-arctic-embed-m-v1\.5",
+        query=_SEARCH,
+        matryoshka=Matryoshka(widths=(256,)),
+        sources=(
+            f"{_HUB}/Snowflake/snowflake-arctic-embed-m-v1.5",
+            _MTEB.format("arctic_models"),
+        ),
+    ),
+    KnownModel(
+        name="snowflake-arctic-embed-m-v2.0, -l-v2.0",
+        owner="Snowflake",
+        pattern=r"snowflake-arctic-embed-[ml]-v2\.0",
+        query="query: ",
+        matryoshka=Matryoshka(widths=(256,)),
+        sources=(f"{_HUB}/Snowflake/snowflake-arctic-embed-l-v2.0",),
+    ),
+    KnownModel(
+        name="granite-embedding-30m-english, -125m-english, -107m-multilingual, "
+        "-278m-multilingual, -97m-multilingual-r2",
+        owner="ibm-granite",
+        pattern=r"granite-embedding-(?:(?:30|125)m-english|(?:107|278)m-multilingual"
+        r"|97m-multilingual-r2)",
+        sources=(_GRANITE, f"{_GRANITE}/blob/main/code/multilingual_r2_examples.ipynb"),
+    ),
+    KnownModel(
+        name="granite-embedding-311m-multilingual-r2",
+        owner="ibm-granite",
+        pattern=r"granite-embedding-311m-multilingual-r2",
+        matryoshka=Matryoshka(widths=(512, 384, 256, 128)),
+        sources=(f"{_GRANITE}/blob/main/code/multilingual_r2_examples.ipynb",),
+    ),
+    KnownModel(
+        name="jina-embeddings-v4-text-retrieval, -text-code",
+        owner="jinaai",
+        pattern=r"jina-embeddings-v4-text-(?:retrieval|code)",
+        document="Passage: ",
+        query="Query: ",
+        sources=(f"{_HUB}/jinaai/jina-embeddings-v4-text-code-GGUF",),
+    ),
+    KnownModel(
+        name="all-MiniLM-L6-v2",
+        owner="sentence-transformers",
+        pattern=r"all-minilm-l6-v2",
+        sources=(f"{_HUB}/sentence-transformers/all-MiniLM-L6-v2",),
+    ),
+)
+
+
+def find_known(*names: str) -> KnownModel | None:
+    """The model that goes by one of these names, the first of them first; None if it is unknown."""
+    for name in names:
+        for model in KNOWN_MODELS:
+            if model.is_called(name):
+                return model
+    return None

@@ -1,0 +1,65 @@
+"""Standard input in each format, and a limit on a pipe that stays open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.packers import LIBRARIES
+
+COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
+CONTENT = {
+    "text": b"water\n\ntime\n",
+    "jsonl": b'{"text": "water", "n": 1}\n\n{"text": "time"}\n',
+    "csv": b"n;text\n1;water\n\n2;time\n",
+    "tsv": b"n\ttext\n1\twater\n\n2\ttime\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("text", "plain"), ("text", "xz"), ("jsonl", "zstd"), ("csv", "plain"), ("tsv", "gzip")],
+)
+def test_standard_input(tmp_path: Path, tiny_bert: Path, name: str, kind: str) -> None:
+    content = CONTENT[name] if kind == "plain" else LIBRARIES[kind](CONTENT[name])
+    output = tmp_path / "out.parquet"
+    words = ["--format", name, "-m", str(tiny_bert), "-o", str(output), "-q", "--line-numbers"]
+    keep = [] if name == "text" else ["--keep", "n"]
+    subprocess.run([*COMMAND, *words, *keep], input=content, check=True)
+    table = pq.read_table(output)
+    first = 2 if name in {"csv", "tsv"} else 1
+    assert table["text"].to_pylist() == ["water", "time"]
+    assert table["line"].to_pylist() == [first, first + 2]
+    if keep:
+        assert table["n"].to_pylist() == ([1, None] if name == "jsonl" else ["1", "2"])
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_limit_ends_it_while_the_pipe_stays_open(
+    tmp_path: Path, tiny_bert: Path, name: str
+) -> None:
+    output = tmp_path / "out.parquet"
+    words = ["--format", name, "-m", str(tiny_bert), "-o", str(output), "-q"]
+    command = [*COMMAND, *words, "--limit", "2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(CONTENT[name])
+        process.stdin.flush()
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+    assert pq.read_table(output)["text"].to_pylist() == ["water", "time"]
+
+
+@pytest.mark.parametrize("name", ["parquet", "arrow"])
+def test_tables_do_not_come_through_pipes(tmp_path: Path, tiny_bert: Path, name: str) -> None:
+    words = ["--format", name, "-m", str(tiny_bert), "-o", str(tmp_path / "out.parquet")]
+    done = subprocess.run([*COMMAND, *words], input=b"PAR1", capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"cannot be read from a pipe or unpacked on the way; write it to a file" in done.stderr
+    assert list(tmp_path.glob("out*")) == []
