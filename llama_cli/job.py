@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from llama_cli.remote.address import is_remote
 from llama_cli.report import REPLACE_HINT
 from llama_cli.rows import SOURCE
 from llama_cli.sources.compression import COMPRESSIONS
-from llama_cli.sources.inputs import Input, InputFile, is_descriptor
+from llama_cli.sources.inputs import Input, InputFile, is_descriptor, match_files
 from llama_cli.sources.options import ReadOptions
 
 
@@ -74,8 +73,8 @@ class EmbedJob:
 
     @property
     def own_columns(self) -> list[str]:
-        """Names of the output's columns, those carried through aside."""
-        return own_columns(line_numbers=self.line_numbers) + [SOURCE] * self.with_source
+        """Names that none of the columns carried through may have."""
+        return [*own_columns(line_numbers=True), SOURCE]
 
 
 def check_prompt(prompt: str | None, task: str | None) -> None:
@@ -113,7 +112,7 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
     path = Path(words[0])
     mode = _mode(path)
     # A pattern that nothing matches is refused as such later.
-    is_pattern = not mode and any(glob.iglob(words[0], recursive=True))  # noqa: PTH207
+    is_pattern = not mode and bool(match_files(words[0]))
     if len(words) > 1 or stat.S_ISDIR(mode) or is_pattern:
         raise UsageError("several inputs have no name in common: name the output with -o FILE")
     if words[0] == "-" or is_descriptor(path) or stat.S_ISFIFO(mode):

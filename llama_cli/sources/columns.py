@@ -14,6 +14,7 @@ from llama_cli.sources.options import EVERY_COLUMN
 
 TEXT_COLUMN = "text"
 _SHOWN = 20
+_DEEPEST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def choose_kept(
                 hint=f"give it another name: --keep '{old}=input_{old}'",
             )
     # New fields, so that nothing of the file's own metadata comes along.
-    fields = [pa.field(new, schema.field(old).type) for old, new in names.items()]
+    fields = [pa.field(new, plain_type(schema.field(old).type)) for old, new in names.items()]
     return Columns(text, tuple(names), pa.schema(fields))
 
 
@@ -192,6 +193,30 @@ def several_types(name: str, column: str) -> InputError:
     )
 
 
+def _find_fault(kind: pa.DataType, depth: int = 0) -> str | None:
+    """Why Parquet cannot hold such values."""
+    if depth > _DEEPEST:
+        return "is nested too deeply"
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return "has an empty object in all rows"
+    parts = (kind.field(number).type for number in range(kind.num_fields))
+    return next((fault for part in parts if (fault := _find_fault(part, depth + 1))), None)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The same without what depends on a file: dictionaries, and views of strings."""
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([part.with_type(plain_type(part.type)) for part in kind])
+    make = pa.large_list if pa.types.is_large_list(kind) else pa.list_
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+        return make(kind.value_field.with_type(plain_type(kind.value_type)))
+    return kind
+
+
 def storable(schema: pa.Schema) -> pa.Schema:
     """The columns in types that a Parquet file can have, where all values are null or empty.
 
@@ -200,9 +225,9 @@ def storable(schema: pa.Schema) -> pa.Schema:
     """
     fields = []
     for field in schema:
-        if pa.types.is_struct(field.type) and not field.type.num_fields:
+        if fault := _find_fault(field.type):
             raise InputError(
-                f"{field.name} is an empty object in all rows, so that column cannot be kept",
+                f"{field.name} {fault}, so that column cannot be kept",
                 hint="leave it out of --keep",
             )
         fields.append(field.with_type(pa.string()) if pa.types.is_null(field.type) else field)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import lzma
-import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -31,7 +32,10 @@ COMPRESSIONS = (
 _SKIPPABLE = b"\x2a\x4d\x18"
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")  # after "BZh" and a digit; of the format
 
-_ARROW_NAMES = {"gzip": "gzip", "bzip2": "bz2", "zstd": "zstd", "lz4": "lz4"}
+_ARROW_NAMES = {"gzip": "gzip", "zstd": "zstd", "lz4": "lz4"}
+_PACKED_BYTES = 1 << 16
+# Zero bytes between and behind the streams of xz come in fours, by its format.
+_XZ_PADDING = 4
 
 
 class Readable(Protocol):
@@ -54,6 +58,49 @@ def find_compression(head: bytes) -> Compression | None:
     return None
 
 
+class _Members:
+    """Several packed streams end to end, to the last byte: Python's own readers ignore the rest."""
+
+    def __init__(self, packed: Readable, make: Callable[[], Any], padding: int) -> None:
+        """Unpack with what ``make`` makes; so many zero bytes, or more, may follow a stream."""
+        self._packed = packed
+        self._make = make
+        self._padding = padding
+        self._member = make()
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        while True:
+            if self._member.eof and not self._next_member():
+                return b""
+            data = b""
+            if self._member.needs_input:
+                data, self._rest = self._rest or self._packed.read(_PACKED_BYTES), b""
+                if not data:
+                    raise EOFError("it ends too early")
+            if unpacked := self._member.decompress(data, size):
+                return bytes(unpacked)
+
+    def _next_member(self) -> bool:
+        """Begin the next stream; whether there is one."""
+        rest = self._member.unused_data or self._packed.read(_PACKED_BYTES)
+        zeros = 0
+        while self._padding and not rest.strip(b"\0"):
+            zeros += len(rest)
+            if not (rest := self._packed.read(_PACKED_BYTES)):
+                break
+        if self._padding:
+            stripped = rest.lstrip(b"\0")
+            zeros += len(rest) - len(stripped)
+            rest = stripped
+            if zeros % self._padding:
+                raise EOFError("there is something behind its end")
+        if not rest:
+            return False
+        self._member, self._rest = self._make(), rest
+        return True
+
+
 class Unpacked:
     """The content of a packed stream; several one after the other are one."""
 
@@ -70,8 +117,9 @@ class Unpacked:
         self._name = name
         self._content: Any
         if kind.name == "xz":
-            # It owns nothing that would have to be closed.
-            self._content = lzma.LZMAFile(packed)  # type: ignore[arg-type] # noqa: SIM115
+            self._content = _Members(packed, lzma.LZMADecompressor, _XZ_PADDING)
+        elif kind.name == "bzip2":
+            self._content = _Members(packed, bz2.BZ2Decompressor, 0)
         else:
             file = pa.PythonFile(packed, "r")
             self._content = pa.CompressedInputStream(file, _ARROW_NAMES[kind.name])
@@ -84,7 +132,7 @@ class Unpacked:
         """
         try:
             data: bytes = self._content.read(size)
-        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        except (OSError, EOFError, lzma.LZMAError) as error:
             raise InputError(
                 f"{self._name}: the {self._kind.name} data is damaged or cut short: {error}"
             ) from error

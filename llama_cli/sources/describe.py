@@ -19,7 +19,7 @@ from llama_cli.sources.delimited import TAB, Dialect, columns_with_text, read_di
 from llama_cli.sources.formats import CSV, JSON, TEXT, TSV, Format, find_format, refuse_binary
 from llama_cli.sources.inputs import Input
 from llama_cli.sources.json_lines import find_types, sample_columns
-from llama_cli.sources.lines import LineReader
+from llama_cli.sources.lines import MAX_LINE_BYTES, LineReader
 from llama_cli.sources.options import EVERY_COLUMN, ReadOptions
 from llama_cli.sources.stream import CHUNK, ByteStream
 from llama_cli.sources.tables import open_table, text_columns
@@ -81,12 +81,15 @@ def describe(
     if not kind.compressible:
         return _describe_table(file, stream, kind, options, taken)
     refuse_binary(head, stream.name)
+    if kind is TEXT:
+        _refuse_columns(stream.name, options)
+        return Description(TEXT)
+    head = stream.peek_line(MAX_LINE_BYTES)  # all of the first line
     if kind in (CSV, TSV):
         return _describe_csv(stream, head, kind, options, taken)
     if kind is JSON:
         return _describe_json(file, stream, head, options, taken)
-    _refuse_columns(stream.name, options)
-    return Description(TEXT)
+    raise ValueError(f"no reader of {kind.name}")
 
 
 def _refuse_columns(name: str, options: ReadOptions) -> None:

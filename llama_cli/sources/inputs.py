@@ -191,14 +191,32 @@ def _expand(word: str, left_out: set[str]) -> list[Path]:
             raise InputError(f"{word}: there is no file in this folder")
         return found
     if not os.path.lexists(path) and glob.has_magic(word):
-        # Sorted part by part, as a folder is.
-        matches = sorted(Path(match) for match in glob.iglob(word, recursive=True))  # noqa: PTH207 - words may begin with /
-        found = [one for one in matches if one.is_file()]
-        found = [one for one in found if os.path.realpath(one) not in left_out]
+        found = [one for one in match_files(word) if os.path.realpath(one) not in left_out]
         if not found:
             raise InputError(f"{word}: no file matches")
         return found
     return [path]
+
+
+def match_files(pattern: str) -> list[Path]:
+    """The files that a pattern matches, sorted, hidden ones left out.
+
+    ``**`` does not follow links, which may lead in a circle.
+    """
+    parts = Path(pattern).parts
+    fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    root, rest = Path(*parts[:fixed]), list(parts[fixed:])
+    if not rest:
+        return []
+    if rest[-1] == "**":
+        rest.append("*")
+    shows_hidden = any(part.startswith(".") for part in rest)
+    matches = {path for path in root.glob("/".join(rest)) if path.is_file()}
+    return sorted(
+        path
+        for path in matches
+        if shows_hidden or not any(part.startswith(".") for part in path.parts[len(root.parts) :])
+    )
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -82,6 +82,8 @@ def parse_object(line: bytes) -> dict[str, Any]:
         raise NotAnObjectError(f"broken JSON: {error}") from error
     if not isinstance(value, dict):
         raise NotAnObjectError("not a JSON object")
+    if b"\\ud" in line or b"\\uD" in line:  # perhaps half a surrogate, in a key as well
+        value = {mended(key): one for key, one in value.items()}
     return value
 
 
@@ -136,5 +138,5 @@ def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 def _find_type(name: str, column: str, block: list[dict[str, Any]]) -> pa.DataType:
     try:
         return pa.array([mended(values.get(column)) for values in block]).type
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise several_types(name, column) from error

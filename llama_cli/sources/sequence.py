@@ -65,7 +65,7 @@ class InputSequence:
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
         self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
         self._noted = 0  # inputs whose fingerprints are in commits
-        self._last: Place | None = None  # the text at which a limit was reached
+        self._last: Fingerprint | None = None  # of the input in which a limit was reached
 
     @property
     def size(self) -> int | None:
@@ -124,8 +124,10 @@ class InputSequence:
                 )
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.source, len(finished), rows
-        self._last = place if rows == self._options.limit else None
-        self._source(place.source).go_on_after(place.position, digest)
+        source = self._source(place.source)
+        source.go_on_after(place.position, digest)
+        if rows == self._options.limit:
+            self._last = source.fingerprint_at(place.position)
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
         """Whether the inputs are, byte for byte, those with these fingerprints.
@@ -165,7 +167,9 @@ class InputSequence:
                 read = read_before + source.bytes_read(record)
                 yield record._replace(source=number, read=read)
                 if self._rows == self._options.limit:
-                    self._last = Place(number, record.line, record.end)
+                    version = self.files[number].version
+                    last = source.fingerprint_at(record.end)
+                    self._last = last._replace(version=version)
                     return
                 del record  # a huge text is let go before the next one is read
             version = self.files[number].version
@@ -209,10 +213,7 @@ class InputSequence:
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
         known = [self._done[number] for number in sorted(self._done)]
-        if self._last is not None:
-            last = self._sources[self._last.source].fingerprint_at(self._last.position)
-            known.append(last._replace(version=self.files[self._last.source].version))
-        return known
+        return known if self._last is None else [*known, self._last]
 
     def take_rest(self) -> list[SkippedRows]:
         """What was left out behind the last text; nothing where a limit ended the reading."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import InputError
-from llama_cli.sources.columns import Columns
+from llama_cli.sources.columns import Columns, plain_type
 from llama_cli.sources.skips import SourceSkips
 from llama_cli.sources.utf8 import is_blank, repair
 from llama_cli.types import KeptRow, TextRecord
@@ -201,9 +201,7 @@ def _read_batch(
     batch: pa.RecordBatch, start: int, columns: Columns, skips: SourceSkips
 ) -> Iterator[TextRecord]:
     kept = _kept(batch, columns) if columns.kept else None
-    texts = batch.column(columns.text)
-    if pa.types.is_dictionary(texts.type):
-        texts = texts.cast(texts.type.value_type)
+    texts = _decoded(batch.column(columns.text))
     # As bytes: Arrow does not check that what a file calls text is UTF-8.
     for at, value in enumerate(texts.cast(pa.large_binary())):
         row, raw = start + at + 1, value.as_py()
@@ -218,10 +216,23 @@ def _read_batch(
             yield TextRecord(text, row, row, repaired, kept=beside)
 
 
+def _decoded(array: pa.Array) -> pa.Array:
+    """The values themselves where they are kept in a dictionary."""
+    if not pa.types.is_dictionary(array.type):
+        return array
+    return array.dictionary.cast(plain_type(array.type.value_type)).take(array.indices)
+
+
 def _kept(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
     arrays = []
     for name, field in zip(columns.kept, columns.schema, strict=True):
         absent = name is None
         array = pa.nulls(batch.num_rows, field.type) if absent else batch.column(name)
-        arrays.append(array.cast(field.type))
+        try:
+            arrays.append(_decoded(array).cast(field.type))
+        except pa.ArrowInvalid as error:
+            raise InputError(
+                f"the values of {name} do not all fit {field.type}, as those of other inputs do",
+                hint="leave that column out of --keep",
+            ) from error
     return pa.RecordBatch.from_arrays(arrays, schema=columns.schema)

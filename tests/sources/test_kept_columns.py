@@ -74,14 +74,14 @@ def test_a_name_of_the_output_is_refused_with_a_way_out(tmp_path: Path, name: st
     for keep in (name, "*", f"{name}={name}"):
         with pytest.raises(UsageError) as caught:
             Reading(path, column="body", keep=keep)
-        assert f"in.csv: the column {name} cannot be kept under that name" in str(caught.value)
-        assert caught.value.hint == f"give it another: --keep '{name}=input_{name}'"
+        assert f"in.csv: a kept column cannot be called {name}" in str(caught.value)
+        assert caught.value.hint == f"give it another name: --keep '{name}=input_{name}'"
     reading = Reading(path, column="body", keep=f"{name}=input_{name}")
     assert reading.kept == [{f"input_{name}": "1"}]
 
 
 def test_the_text_column_itself_is_kept_only_by_name(path: Path) -> None:
-    with pytest.raises(UsageError, match="the column text cannot be kept under that name"):
+    with pytest.raises(UsageError, match="a kept column cannot be called text"):
         Reading(path, keep="text")
     assert "text" not in Reading(path, keep="*").schema.names
 
@@ -148,7 +148,7 @@ def test_types_that_suit_both_inputs(
 def test_types_that_nothing_suits_are_refused(make_json: MakeJson, value: object) -> None:
     first = make_json({"text": "one", "k": 1})
     second = make_json({"text": "two", "k": value}, name="more.jsonl")
-    with pytest.raises(InputError, match=r"more.jsonl: the values of k have no type in common"):
+    with pytest.raises(InputError, match=r"more.jsonl: k is .* before, so that column"):
         Reading(first, second, keep="k")
     together = make_json({"text": "one", "k": 1}, {"text": "two", "k": value})
     with pytest.raises(InputError, match=r"in.jsonl: the values of k have no type in common"):
