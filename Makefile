@@ -32,8 +32,9 @@ demo: $(INSTALLED)-run $(ACCELERATED) ## embed a real text file and show the fir
 	$(BIN)/llama-cli embed docs/examples/$(EXAMPLE).txt -o $(BUILD)/$(EXAMPLE).parquet --overwrite
 	$(BIN)/llama-cli inspect $(BUILD)/$(EXAMPLE).parquet
 
+# Most tests wait for processes of their own, so two at a time take little longer than one.
 test: $(INSTALLED)-test $(ACCELERATED) ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 torture: $(INSTALLED)-test $(ACCELERATED) ## run the long versions of the tests that kill, fill and damage
 	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/durability tests/isolation tests/output $(ARGS)

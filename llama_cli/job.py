@@ -15,7 +15,7 @@ from llama_cli.models.file import ModelFile
 from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.target import Output, beside
 from llama_cli.remote.address import is_remote
-from llama_cli.report import REPLACE_HINT
+from llama_cli.report import refuse_other_file
 from llama_cli.rows import SOURCE
 from llama_cli.sources.compression import COMPRESSIONS
 from llama_cli.sources.inputs import Input, InputFile, is_descriptor, match_files
@@ -73,8 +73,8 @@ class EmbedJob:
 
     @property
     def own_columns(self) -> list[str]:
-        """Names that none of the columns carried through may have."""
-        return [*own_columns(line_numbers=True), SOURCE]
+        """Names of the output's columns, those carried through aside."""
+        return own_columns(line_numbers=self.line_numbers) + [SOURCE] * self.with_source
 
 
 def check_prompt(prompt: str | None, task: str | None) -> None:
@@ -167,21 +167,22 @@ def check_report(
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        UsageError: it is another file of the run, or a folder, or exists already.
+        UsageError: it is a folder, another file of the run, or one that is no report.
     """
     if report is None:
         return
     if report.is_dir():
         raise UsageError(f"--report {report}: is a folder")
-    journal = beside(output, ".journal")
     others = [file.path for file in _files(inputs) if file.is_regular]
-    others += [journal, beside(output, ".partial")]
+    others += [beside(output, ".journal"), beside(output, ".partial")]
     others += [output] if isinstance(output, Path) else []
     if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
         raise UsageError(f"--report {report}: is another file of this run")
-    # That of an unfinished run is recognised by its journal.
-    if report.is_file() and not overwrite and not journal.exists():
-        raise UsageError(f"--report {report}: exists already", hint=REPLACE_HINT)
+    if not overwrite:
+        try:
+            refuse_other_file(report)
+        except OSError as error:
+            raise UsageError(f"--report {report}: {error.strerror}") from error
 
 
 def _check_existing(output: Path, inputs: Iterable[Input], *, overwrite: bool) -> None:

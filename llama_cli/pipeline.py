@@ -68,7 +68,6 @@ def run(
             before = Tally(rows=made.rows, tokens=made.tokens)
             return _summarize(job, made, before, started, partial)
         going_on = not job.restart and partial.last_commit(identity) is not None
-        same_report = _has_report(job, partial)
         before = _go_on(partial, source) if going_on else Tally()
         header = partial.start(_header(job, source, identity), restart=job.restart)
         tally = dataclasses.replace(before)
@@ -83,10 +82,7 @@ def run(
                 on_progress=_observer(on_progress, tally, source.size),
             ) as writer,
         ):
-            report.begin(
-                _report_position(partial, going_on=going_on, is_same=same_report),
-                replace=job.overwrite or same_report,
-            )
+            report.begin(_report_position(job, partial) if going_on else 0, replace=job.overwrite)
             writer.flush()  # tells the progress where the run starts from
             recorder = Recorder(source, parts.maker, partial, writer, report, tally)
             _embed_all(job, parts.engine, source, recorder)
@@ -174,18 +170,13 @@ def _go_on(partial: PartialOutput, source: InputSequence) -> Tally:
     return tally
 
 
-def _report_position(partial: PartialOutput, *, going_on: bool, is_same: bool) -> int | None:
-    """Bytes of the report up to where the run begins; None where it has nothing up to there."""
-    if not going_on:
-        return 0
-    size: int | None = partial.commits[-1].state["report"]
-    return size if is_same else None
-
-
-def _has_report(job: EmbedJob, partial: PartialOutput) -> bool:
-    """Whether the unfinished run that is there has the same report."""
+def _report_position(job: EmbedJob, partial: PartialOutput) -> int | None:
+    """Bytes of the report about the rows that are there; None where they are in no, or another."""
     about = partial.header.about if partial.header else {}
-    return job.report is not None and about.get("report") == str(job.report.absolute())
+    if job.report is None or about.get("report") != str(job.report.absolute()):
+        return None
+    size: int | None = partial.commits[-1].state["report"]
+    return size
 
 
 def _summarize(

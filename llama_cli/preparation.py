@@ -66,10 +66,12 @@ def prepare(
         InputSequence(inputs, job.reading) as source,
         IsolatedEngine() as engine,
     ):
-        engine.start()
-        # A pipe may keep it waiting, and a signal then does not wait for a run to stop.
-        source.look(job.own_columns)
+        if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
+            source.look(job.own_columns)
         with stop.calls(engine.stop):
+            engine.start()
+            if job.resumable:
+                source.look(job.own_columns)
             yield _open_model(job, embedder, source, engine)
 
 

@@ -17,8 +17,6 @@ from llama_cli.types import VectorBatch
 
 log = logging.getLogger(__name__)
 
-REPLACE_HINT = "replace it with --overwrite"
-
 
 class _Entry(NamedTuple):
     """What is said of one text; sorted, they follow the inputs."""
@@ -29,6 +27,27 @@ class _Entry(NamedTuple):
     reason: str
     row: int | None = None
     """Its row in the output, from 0."""
+
+
+# How each line begins.
+_BEGINNING = b'{"source": '
+
+
+def refuse_other_file(path: Path) -> None:
+    """Refuse to write a report over a file that is not one, and not empty.
+
+    Raises:
+        UsageError: there is something else.
+        OSError: it cannot be looked at.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        found = file.read(len(_BEGINNING))
+    if found not in (b"", _BEGINNING):
+        raise UsageError(
+            f"--report {path}: exists already, and is no report", hint="replace it with --overwrite"
+        )
 
 
 class RunReport:
@@ -56,17 +75,17 @@ class RunReport:
 
         Args:
             position: what is to stay of it, in bytes; None where it has nothing on the rows before.
-            replace: whether a file may be replaced that has something else.
+            replace: whether a file may be replaced that is no report.
 
         Raises:
-            UsageError: it exists, is not that report, and may not be replaced.
+            UsageError: there is such a file, and it may not be replaced.
             LlamaCliError: the system refused.
         """
         if self._path is None:
             return
         with self._translated():
-            if not replace and self._path.is_file():
-                raise UsageError(f"--report {self._path}: exists already", hint=REPLACE_HINT)
+            if not replace:
+                refuse_other_file(self._path)
             self._file = self._path.open("ab")
             self._is_regular = self._path.is_file()
             if not self._is_regular:

@@ -18,7 +18,7 @@ from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError
 from llama_cli.output.metadata import Provenance, read_provenance
-from llama_cli.output.schema import extra_columns, own_columns
+from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
 from llama_cli.output.target import Output
 from llama_cli.rows import SOURCE
 from llama_cli.sources.inputs import Input, InputFile, find_inputs
@@ -55,7 +55,7 @@ def _inspect(path: Output, rows: int) -> int:
             file = pq.ParquetFile(opened, page_checksum_verification=True)
             made = read_provenance(path)
             schema = file.schema_arrow
-            own = [*own_columns(line_numbers=True), SOURCE]
+            own = [*own_columns(line_numbers=has_line_numbers(schema)), SOURCE]
             fields = [field for field in schema if made is None or field.name in own]
             table = _table(file, fields, rows, console.width)
             size = format_bytes(source.size() or 0)

@@ -9,11 +9,10 @@ import queue
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from llama_cli.closing import Closing
 from llama_cli.engine.batches import (
     Decoded,
     InFlight,
@@ -47,7 +46,7 @@ log = logging.getLogger(__name__)
 _MOST_BYTES = 4 << 20
 
 
-class LlamaEmbedder:
+class LlamaEmbedder(Closing):
     """Embeds texts with one model on CPU or GPU. It is a context manager."""
 
     def __init__(
@@ -158,17 +157,6 @@ class LlamaEmbedder:
         self._pool.shutdown(cancel_futures=True)
         while self._contexts:
             self._contexts.pop().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _prepare(self, record: TextRecord) -> Item:
         """Find the answer of a repeated text, or tokenize a new one."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from llama_cli.closing import Closing
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels import Kernels, use_kernels
@@ -26,7 +26,7 @@ _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
 POOLING_CODES: dict[Pooling, int] = {"mean": 1, "cls": 2, "last": 3}
 
 
-class Model:
+class Model(Closing):
     """The weights and the vocabulary of one GGUF file. Contexts and threads may share it."""
 
     def __init__(self, path: Path, placement: Placement, *, vocabulary_only: bool = False) -> None:
@@ -86,17 +86,6 @@ class Model:
         if self.handle is not None:
             llama_cpp().llama_model_free(self.handle)
             self.handle = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _size(path: Path) -> int:

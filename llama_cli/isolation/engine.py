@@ -6,12 +6,11 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import xxhash
 
+from llama_cli.closing import Closing
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
 from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError
@@ -36,7 +35,7 @@ class EngineStoppedError(LlamaCliError):
     """`IsolatedEngine.stop` was called."""
 
 
-class IsolatedEngine:
+class IsolatedEngine(Closing):
     """Embeds texts in a child process. It is a context manager.
 
     Where the child dies, it is started again with the texts it had not answered. Where it dies
@@ -144,17 +143,6 @@ class IsolatedEngine:
         """End the child process."""
         if self._started:
             self._child.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _open_child(self) -> OpenedModel:
         try:

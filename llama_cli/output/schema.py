@@ -9,6 +9,8 @@ import pyarrow as pa
 DType = Literal["float32", "float16"]
 VectorType = Literal["fixed", "list"]
 
+# Unlike a column of an input that is carried through, which may have that name as well and nulls.
+_LINE = pa.field("line", pa.int64(), nullable=False)
 _FLOATS = {"float32": pa.float32(), "float16": pa.float16()}
 
 
@@ -50,7 +52,7 @@ def output_schema(
         pa.field("processing_time_ms", pa.uint64(), nullable=False),
     ]
     if line_numbers:
-        fields.append(pa.field("line", pa.int64(), nullable=False))
+        fields.append(_LINE)
     schema = pa.schema([*fields, *(extra or ())])
     if len(set(schema.names)) < len(schema.names):
         raise ValueError(f"two columns have the same name: {', '.join(schema.names)}")
@@ -62,9 +64,14 @@ def own_columns(*, line_numbers: bool) -> list[str]:
     return list(output_schema(1, line_numbers=line_numbers).names)
 
 
+def has_line_numbers(schema: pa.Schema) -> bool:
+    """Whether an output has the column of our own that is only there if asked for."""
+    return any(field.equals(_LINE) for field in schema)
+
+
 def extra_columns(schema: pa.Schema) -> pa.Schema:
     """The columns of an output that are not our own."""
-    own = own_columns(line_numbers=True)
+    own = own_columns(line_numbers=has_line_numbers(schema))
     return pa.schema([field for field in schema if field.name not in own])
 
 

@@ -18,7 +18,7 @@ from llama_cli.output.buffer import make_buffer
 from llama_cli.output.columns import Results, to_columns
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.row_groups import RowGroupWriter
-from llama_cli.output.schema import extra_columns, output_schema
+from llama_cli.output.schema import extra_columns, has_line_numbers, output_schema
 from llama_cli.output.segments import check_footer
 from llama_cli.output.translate import translated_errors
 from llama_cli.types import WriteProgress
@@ -84,7 +84,7 @@ class ParquetWriter:
         self._extra = extra_columns(self._schema)
         self._path = partial.place if partial else Path(output_path)
         self._dim = embedding_dim
-        self._lines = "line" in self._schema.names
+        self._lines = has_line_numbers(self._schema)
         self._on_progress = on_progress
         self._key_values: dict[str, str] = {}
         self._failure: BaseException | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -32,10 +33,7 @@ COMPRESSIONS = (
 _SKIPPABLE = b"\x2a\x4d\x18"
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")  # after "BZh" and a digit; of the format
 
-_ARROW_NAMES = {"gzip": "gzip", "zstd": "zstd", "lz4": "lz4"}
 _PACKED_BYTES = 1 << 16
-# Zero bytes between and behind the streams of xz come in fours, by its format.
-_XZ_PADDING = 4
 
 
 class Readable(Protocol):
@@ -58,11 +56,42 @@ def find_compression(head: bytes) -> Compression | None:
     return None
 
 
+class _Gunzip:
+    """zlib's decompressor with the names that those of bzip2 and xz have."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        self._may_have_more = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inflate.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflate.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not (self._may_have_more or self._inflate.unconsumed_tail)
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        unpacked = self._inflate.decompress(self._inflate.unconsumed_tail or data, size)
+        self._may_have_more = len(unpacked) == size
+        return unpacked
+
+
 class _Members:
     """Several packed streams end to end, to the last byte: Python's own readers ignore the rest."""
 
     def __init__(self, packed: Readable, make: Callable[[], Any], padding: int) -> None:
-        """Unpack with what ``make`` makes; so many zero bytes, or more, may follow a stream."""
+        """Read from the start.
+
+        Args:
+            packed: the streams.
+            make: makes what unpacks one of them.
+            padding: behind each there may be any multiple of so many zero bytes; 0 for none.
+        """
         self._packed = packed
         self._make = make
         self._padding = padding
@@ -70,9 +99,8 @@ class _Members:
         self._rest = b""
 
     def read(self, size: int, /) -> bytes:
-        while True:
-            if self._member.eof and not self._next_member():
-                return b""
+        """Some of the next bytes, as soon as there are any; none at the end."""
+        while not self._member.eof or self._begin_next():
             data = b""
             if self._member.needs_input:
                 data, self._rest = self._rest or self._packed.read(_PACKED_BYTES), b""
@@ -80,25 +108,30 @@ class _Members:
                     raise EOFError("it ends too early")
             if unpacked := self._member.decompress(data, size):
                 return bytes(unpacked)
+        return b""
 
-    def _next_member(self) -> bool:
+    def _begin_next(self) -> bool:
         """Begin the next stream; whether there is one."""
-        rest = self._member.unused_data or self._packed.read(_PACKED_BYTES)
-        zeros = 0
-        while self._padding and not rest.strip(b"\0"):
-            zeros += len(rest)
-            if not (rest := self._packed.read(_PACKED_BYTES)):
+        zero = b"\0" if self._padding else b""
+        zeros, data = 0, self._member.unused_data
+        while not (rest := data.lstrip(zero)):
+            zeros += len(data)
+            if not (data := self._packed.read(_PACKED_BYTES)):
                 break
-        if self._padding:
-            stripped = rest.lstrip(b"\0")
-            zeros += len(rest) - len(stripped)
-            rest = stripped
-            if zeros % self._padding:
-                raise EOFError("there is something behind its end")
-        if not rest:
-            return False
-        self._member, self._rest = self._make(), rest
-        return True
+        zeros += len(data) - len(rest)
+        if zeros and zeros % self._padding:
+            raise EOFError("there is something behind its end")
+        self._member, self._rest = self._make() if rest else self._member, rest
+        return bool(rest)
+
+
+# What unpacks a stream, and the padding behind it: that of xz comes in fours by its format, and
+# behind gzip zeros may stand, as on tapes. Arrow unpacks the others.
+_DECOMPRESSORS: dict[str, tuple[Callable[[], Any], int]] = {
+    "gzip": (_Gunzip, 1),
+    "bzip2": (bz2.BZ2Decompressor, 0),
+    "xz": (lzma.LZMADecompressor, 4),
+}
 
 
 class Unpacked:
@@ -116,13 +149,10 @@ class Unpacked:
         self._kind = kind
         self._name = name
         self._content: Any
-        if kind.name == "xz":
-            self._content = _Members(packed, lzma.LZMADecompressor, _XZ_PADDING)
-        elif kind.name == "bzip2":
-            self._content = _Members(packed, bz2.BZ2Decompressor, 0)
+        if kind.name in _DECOMPRESSORS:
+            self._content = _Members(packed, *_DECOMPRESSORS[kind.name])
         else:
-            file = pa.PythonFile(packed, "r")
-            self._content = pa.CompressedInputStream(file, _ARROW_NAMES[kind.name])
+            self._content = pa.CompressedInputStream(pa.PythonFile(packed, "r"), kind.name)
 
     def read(self, size: int, /) -> bytes:
         """Some of the next bytes; none at the end, where all of the packed stream is read too.
@@ -132,7 +162,7 @@ class Unpacked:
         """
         try:
             data: bytes = self._content.read(size)
-        except (OSError, EOFError, lzma.LZMAError) as error:
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise InputError(
                 f"{self._name}: the {self._kind.name} data is damaged or cut short: {error}"
             ) from error

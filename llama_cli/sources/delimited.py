@@ -14,9 +14,10 @@ import pyarrow.csv
 
 from llama_cli.errors import InputError
 from llama_cli.sources.columns import Columns
-from llama_cli.sources.kept import ParsedRow, attach_kept
+from llama_cli.sources.kept import ParsedRow
 from llama_cli.sources.lines import MAX_LINE_BYTES, LineReader
 from llama_cli.sources.skips import SourceSkips
+from llama_cli.sources.stream import CHUNK
 from llama_cli.sources.utf8 import repair
 from llama_cli.types import TextRecord
 
@@ -64,24 +65,13 @@ class Dialect:
 
 def read_csv(
     lines: LineReader, columns: Columns, dialect: Dialect, skips: SourceSkips
-) -> Iterator[TextRecord]:
-    """The texts of a column, and what is kept beside them, as text.
+) -> Iterator[ParsedRow]:
+    """The texts of a column, and the values beside them, as text.
 
     Raises:
         BadRowError: a row has another number of fields than the header, or broken quotes.
         InputError: a quote is never closed.
     """
-    rows = _read_rows(lines, columns, dialect, skips)
-    return attach_kept(
-        rows,
-        columns.schema,
-        lambda record, reason: skips.add_bad(record.line, reason),
-    )
-
-
-def _read_rows(
-    lines: LineReader, columns: Columns, dialect: Dialect, skips: SourceSkips
-) -> Iterator[ParsedRow]:
     header = dialect.header
     text_at = header.index(columns.text)
     kept_at = [None if name is None else header.index(name) for name in columns.kept]
@@ -97,6 +87,7 @@ def _read_rows(
         elif not row or not row[text_at] or row[text_at].isspace():
             skips.add_blank(first)
         else:
+            lines.note(raw.end)
             text = row[text_at].encode()
             record = TextRecord(text, first, raw.end, raw.repaired)
             yield ParsedRow(record, [None if at is None else row[at] for at in kept_at])
@@ -161,10 +152,17 @@ def _count_unquoted(line: str, character: str) -> int:
     return sum(part.count(character) for part in line.split('"')[::2])
 
 
+def is_sample(ahead: bytes) -> bool:
+    """Whether the beginning of a stream has the header and a row, or is long enough for one."""
+    return ahead.count(b"\n") > 1 or len(ahead) >= MAX_LINE_BYTES
+
+
 def columns_with_text(sample: bytes, dialect: Dialect) -> list[str]:
     """The columns that are not numbers, dates or truth values in the first rows."""
     header = dialect.header
-    rows = _sample_rows(sample[: sample.rfind(b"\n") + 1], dialect)
+    if len(sample) >= CHUNK:  # its last row may be cut
+        sample = sample[: sample.rfind(b"\n") + 1]
+    rows = _sample_rows(sample, dialect)
     if not rows:
         return header
     buffer = io.StringIO()

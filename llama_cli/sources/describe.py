@@ -15,11 +15,17 @@ from llama_cli.sources.columns import (
     choose_text_column,
     refuse_twins,
 )
-from llama_cli.sources.delimited import TAB, Dialect, columns_with_text, read_dialect
-from llama_cli.sources.formats import CSV, JSON, TEXT, TSV, Format, find_format, refuse_binary
+from llama_cli.sources.delimited import (
+    TAB,
+    Dialect,
+    columns_with_text,
+    is_sample,
+    read_dialect,
+)
+from llama_cli.sources.formats import JSON, TEXT, TSV, Format, find_format, refuse_binary
 from llama_cli.sources.inputs import Input
-from llama_cli.sources.json_lines import find_types, sample_columns
-from llama_cli.sources.lines import MAX_LINE_BYTES, LineReader
+from llama_cli.sources.json_lines import find_types, first_object, sample_columns
+from llama_cli.sources.lines import LineReader
 from llama_cli.sources.options import EVERY_COLUMN, ReadOptions
 from llama_cli.sources.stream import CHUNK, ByteStream
 from llama_cli.sources.tables import open_table, text_columns
@@ -76,7 +82,7 @@ def describe(
         InputError: it does not have its format, or not the columns.
         UsageError: a column to be kept would have the name of another.
     """
-    head = stream.peek_line(CHUNK)
+    head = stream.peek(lambda ahead: b"\n" in ahead or len(ahead) >= CHUNK)
     kind = find_format(file.file_name, head, options.format)
     if not kind.compressible:
         return _describe_table(file, stream, kind, options, taken)
@@ -84,12 +90,9 @@ def describe(
     if kind is TEXT:
         _refuse_columns(stream.name, options)
         return Description(TEXT)
-    head = stream.peek_line(MAX_LINE_BYTES)  # all of the first line
-    if kind in (CSV, TSV):
-        return _describe_csv(stream, head, kind, options, taken)
     if kind is JSON:
-        return _describe_json(file, stream, head, options, taken)
-    raise ValueError(f"no reader of {kind.name}")
+        return _describe_json(file, stream, options, taken)
+    return _describe_csv(stream, kind, options, taken)
 
 
 def _refuse_columns(name: str, options: ReadOptions) -> None:
@@ -124,8 +127,9 @@ def _describe_table(
 
 
 def _describe_csv(
-    stream: ByteStream, head: bytes, kind: Format, options: ReadOptions, taken: Sequence[str]
+    stream: ByteStream, kind: Format, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
+    head = stream.peek(is_sample)
     if not head:
         return Description(TEXT)  # an empty file has no header, and no row that needs one
     dialect = read_dialect(head, stream.name, TAB if kind is TSV else None)
@@ -141,27 +145,31 @@ def _describe_csv(
 
 
 def _describe_json(
-    file: Input, stream: ByteStream, head: bytes, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
+    head = stream.peek(first_object())
     if head.lstrip().startswith(b"["):
         raise InputError(
             f"{stream.name}: is one JSON list; an object a line is wanted",
             hint="convert it first: jq -c '.[]' FILE",
         )
-    sample = head[: head.rfind(b"\n") + 1] or head
-    names, with_text = sample_columns(sample.split(b"\n"))
+    lines = head.split(b"\n")  # the last may be cut, and then is no object
+    sample = sample_columns(lines)
     text = options.column or TEXT_COLUMN
-    if names:  # else reading the lines tells what they are
-        # A column that is named is taken for texts, whatever the first rows have there.
-        if options.column is not None or TEXT_COLUMN in names:
-            with_text = names
-        text = choose_text_column(stream.name, names, with_text, options.column)
+    if sample.names:  # else reading the lines tells what they are
+        texts = sample.texts
+        if options.column is not None:  # texts may come later
+            texts = [name for name in sample.names if name not in sample.others]
+        elif TEXT_COLUMN in sample.names:  # whatever the first rows have there
+            texts = [TEXT_COLUMN]
+        text = choose_text_column(stream.name, sample.names, texts, options.column)
     schema = pa.schema([])
     if options.keep:
         named, every = _names_in(options.keep), EVERY_COLUMN in options.keep
-        lines = _all_lines(file) if file.is_regular else sample.split(b"\n")
         schema = find_types(
-            stream.name, lines, lambda name: name in named or (every and name != text)
+            stream.name,
+            _all_lines(file) if file.is_regular else lines,
+            lambda name: name in named or (every and name != text),
         )
         if not schema.names:
             return Description(JSON, Columns(text))  # nothing that could be kept, or missed

@@ -1,4 +1,4 @@
-"""The digest of an input, as it was at the end of a line that was read some time ago."""
+"""The digest of an input, as it was at the end of a text that was read some time ago."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import NamedTuple
 import xxhash
 
 
-class _Chunk(NamedTuple):
+class _Stretch(NamedTuple):
+    """Bytes in which texts end: the digest of all before them, and they themselves."""
+
     start: int
     before: xxhash.xxh3_128
     data: bytes
@@ -16,6 +18,12 @@ class _Chunk(NamedTuple):
     @property
     def end(self) -> int:
         return self.start + len(self.data)
+
+    def cut(self, first: int, last: int) -> _Stretch:
+        """Only what is between two positions in it."""
+        before = self.before.copy()
+        before.update(memoryview(self.data)[: first - self.start])
+        return _Stretch(first, before, self.data[first - self.start : last - self.start])
 
 
 class InputDigest:
@@ -28,29 +36,36 @@ class InputDigest:
         """Nothing is read yet."""
         self.position = 0
         self._state = xxhash.xxh3_128()
-        self._at_line_start = True
-        # Only chunks in which a line ends: no other position is ever asked for.
-        self._recent: collections.deque[_Chunk] = collections.deque()
+        # Stretches in which texts end: no other position is ever asked for.
+        self._recent: collections.deque[_Stretch] = collections.deque()
+        self._newest_is_whole = False
+        self._first = self._last = -1  # ends of the first and last text noted in it
 
     def update(self, data: bytes) -> None:
-        """Take what was read next."""
-        # Nor is a position in a long stretch of blank lines.
-        if b"\n" in data and not (self._at_line_start and data.isspace()):
-            self._recent.append(_Chunk(self.position, self._state.copy(), data))
-        self._at_line_start = data.endswith(b"\n")
+        """Take what was read next. All texts that end in what came before must have been noted."""
+        self._cut_newest()
+        if b"\n" in data:  # not in the middle of a huge line
+            self._recent.append(_Stretch(self.position, self._state.copy(), data))
+            self._newest_is_whole = True
         self._state.update(data)
         self.position += len(data)
+
+    def note(self, position: int) -> None:
+        """Take note that a text ends here, in what was read last."""
+        if self._first < 0:
+            self._first = position
+        self._last = position
 
     def hexdigest(self) -> str:
         """Of everything, lower-case hex."""
         return self._state.hexdigest()
 
     def at(self, position: int) -> str:
-        """Of the bytes before a line end, which must not lie before one told to `forget_before`."""
+        """Of the bytes before the end of a text, which was noted and not forgotten since."""
         self.forget_before(position)
-        if not self._recent or self._recent[0].start >= position:
+        if not self._recent or not self._recent[0].start <= position:
             if position != self.position:
-                raise ValueError(f"no line ended at byte {position} not long ago")
+                raise ValueError(f"no text ended at byte {position} not long ago")
             return self.hexdigest()
         start, before, data = self._recent[0]
         state = before.copy()
@@ -61,3 +76,12 @@ class InputDigest:
         """Free what is needed only for positions before this one."""
         while self._recent and self._recent[0].end < position:
             self._recent.popleft()
+
+    def _cut_newest(self) -> None:
+        """Keep of the newest stretch only what texts end in: much may have been left out."""
+        if self._newest_is_whole and self._recent:
+            if self._first < 0:
+                self._recent.pop()
+            else:  # in one step: another thread may ask for a position in it
+                self._recent[-1] = self._recent[-1].cut(self._first, self._last)
+        self._newest_is_whole, self._first, self._last = False, -1, -1

@@ -71,6 +71,8 @@ _NOT_TEXT = (
     *((kind.magic, f"{kind.name} data") for kind in COMPRESSIONS if kind.name != "bzip2"),
     (b"BZh91AY&SY", "bzip2 data"),
     (b"\x1f\x9d", "compress data"),
+    (b"\x02\x21\x4c\x18", "lz4 data of the old format"),
+    (b"\x5d\x00\x00", "lzma data"),
     (b"PK\x03\x04", "a zip file"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z file"),
     (b"%PDF-", "a PDF file"),

@@ -121,7 +121,7 @@ class InputFile:
             InputError: it cannot be opened.
         """
         try:
-            return Path(self.path).open("rb", buffering=0)
+            return self.path.open("rb", buffering=0)
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: no such file") from error
         except OSError as error:
@@ -184,6 +184,8 @@ def _named_by_path(path: Path) -> InputFile:
 def _expand(word: str, left_out: set[str]) -> list[Path]:
     if word == "-":
         return [STANDARD_INPUT]
+    if not word:  # a variable that is not set, perhaps; it would stand for the current folder
+        raise InputError("the name of an input is empty")
     path = Path(word)
     if path.is_dir():
         found = [one for one in sorted(_walk(path)) if os.path.realpath(one) not in left_out]

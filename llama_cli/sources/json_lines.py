@@ -6,13 +6,13 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from llama_cli.sources.columns import Columns, merge_types, several_types
-from llama_cli.sources.kept import ParsedRow, attach_kept, mend_surrogates, mended
-from llama_cli.sources.lines import LineReader
+from llama_cli.sources.kept import ParsedRow, mend_surrogates, mended
+from llama_cli.sources.lines import MAX_LINE_BYTES, LineReader
 from llama_cli.sources.skips import SourceSkips
 from llama_cli.sources.utf8 import is_blank, repair
 from llama_cli.types import TextRecord
@@ -33,17 +33,8 @@ class NotAnObjectError(ValueError):
     """A line that cannot be used, with the reason."""
 
 
-def read_json(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterator[TextRecord]:
-    """The texts of the objects in a column, and what is kept beside them."""
-    rows = _read_rows(lines, columns, skips)
-    return attach_kept(
-        rows,
-        columns.schema,
-        lambda record, reason: skips.add_bad(record.line, reason),
-    )
-
-
-def _read_rows(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterator[ParsedRow]:
+def read_json(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterator[ParsedRow]:
+    """The texts of the objects in a column, and the values beside them."""
     for line, end in lines:
         number = lines.lines
         raw, repaired = repair(line)
@@ -59,6 +50,7 @@ def _read_rows(lines: LineReader, columns: Columns, skips: SourceSkips) -> Itera
         if not text or text.isspace():
             skips.add_blank(number)
             continue
+        lines.note(end)
         record = TextRecord(text.encode(), number, end, repaired or changed)
         yield ParsedRow(
             record, [None if name is None else values.get(name) for name in columns.kept]
@@ -98,12 +90,37 @@ def _text_of(values: dict[str, Any], column: str) -> str:
     raise NotAnObjectError(f"{column} is {_KINDS[type(value)]}, not text")
 
 
-def sample_columns(lines: Iterable[bytes]) -> tuple[list[str], list[str]]:
-    """Names of the columns in some lines, and of those among them that have any text."""
+def first_object() -> Callable[[bytes], bool]:
+    """Tells of the beginning of a stream, which grows, whether it has an object by now."""
+    seen = 0
+
+    def is_there(ahead: bytes) -> bool:
+        nonlocal seen
+        start, seen = seen, ahead.rfind(b"\n") + 1
+        if next(_objects(ahead[start:seen].split(b"\n")), None) is not None:
+            return True
+        return len(ahead) >= MAX_LINE_BYTES
+
+    return is_there
+
+
+class Sample(NamedTuple):
+    """The columns of some lines, by what they have there."""
+
+    names: list[str]
+    texts: list[str]
+    """Those with any text."""
+    others: list[str]
+    """Those with values of other types alone."""
+
+
+def sample_columns(lines: Iterable[bytes]) -> Sample:
+    """Look at the columns in some lines."""
     objects = list(_objects(lines))
     names = list(dict.fromkeys(key for values in objects for key in values))
-    with_text = {key for values in objects for key in values if isinstance(values[key], str)}
-    return names, [name for name in names if name in with_text]
+    values = {name: [one[name] for one in objects if one.get(name) is not None] for name in names}
+    texts = [name for name in names if any(isinstance(one, str) for one in values[name])]
+    return Sample(names, texts, [name for name in names if values[name] and name not in texts])
 
 
 def find_types(name: str, lines: Iterable[bytes], matters: Callable[[str], bool]) -> pa.Schema:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from llama_cli.sources.skips import SourceSkips
 from llama_cli.types import KeptRow, TextRecord
 
 _BLOCK_ROWS = 64
@@ -21,42 +24,44 @@ class ParsedRow(NamedTuple):
 
 
 def attach_kept(
-    rows: Iterator[ParsedRow], schema: pa.Schema, on_misfit: Callable[[TextRecord, str], None]
+    rows: Iterator[ParsedRow], schema: pa.Schema, skips: SourceSkips, most: int | None
 ) -> Iterator[TextRecord]:
     """The records with their kept columns.
 
     Args:
         rows: texts and values.
         schema: of the columns that the values become.
-        on_misfit: told of each row that has a value which does not fit its column, and why; the
-            row is left out unless this raises.
+        skips: takes note of rows with a value that does not fit its column.
+        most: rows that are wanted, beyond which none is read; None for all.
     """
     if not schema.names:
         yield from (row.record for row in rows)
         return
-    block: list[ParsedRow] = []
+    missing = sys.maxsize if most is None else most
+    while missing and (block := list(_take_block(rows, min(missing, _BLOCK_ROWS)))):
+        for record in _convert(block, schema, skips):
+            missing -= 1
+            yield record
+
+
+def _take_block(rows: Iterator[ParsedRow], most: int) -> Iterator[ParsedRow]:
     size = 0
-    for row in rows:
-        block.append(row)
+    for row in islice(rows, most):
+        yield row
         size += len(row.record.text)
-        if len(block) == _BLOCK_ROWS or size >= _BLOCK_BYTES:
-            yield from _convert(block, schema, on_misfit)
-            block, size = [], 0
-    if block:
-        yield from _convert(block, schema, on_misfit)
+        if size >= _BLOCK_BYTES:
+            return
 
 
-def _convert(
-    block: list[ParsedRow], schema: pa.Schema, on_misfit: Callable[[TextRecord, str], None]
-) -> Iterator[TextRecord]:
+def _convert(block: list[ParsedRow], schema: pa.Schema, skips: SourceSkips) -> Iterator[TextRecord]:
     try:
         batch = _to_batch(block, schema)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         if len(block) == 1:
-            on_misfit(block[0].record, _describe(block[0], schema) or str(error))
+            skips.add_bad(block[0].record.line, _describe(block[0], schema) or str(error))
             return
         for row in block:
-            yield from _convert([row], schema, on_misfit)
+            yield from _convert([row], schema, skips)
         return
     for number, row in enumerate(block):
         yield row.record._replace(kept=KeptRow(batch, number))

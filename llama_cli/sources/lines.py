@@ -38,8 +38,12 @@ class LineReader:
         """xxh3_128 of the content read so far, lower-case hex."""
         return self._digest.hexdigest()
 
+    def note(self, position: int) -> None:
+        """Take note that a text ends here, at the end of the line that was read last."""
+        self._digest.note(position)
+
     def digest_at(self, position: int) -> str:
-        """xxh3_128 of the content before the end of a line, the last one passed or a later one."""
+        """xxh3_128 of the content before the end of a text, the last one passed or a later one."""
         return self._digest.at(position)
 
     def passed(self, position: int) -> None:
@@ -81,7 +85,7 @@ class LineReader:
 
     def _end_last_line(self) -> None:
         """Step over the end of a line that had none when it was the last of the input."""
-        more = self.stream.peek(2)[:2]
+        more = self.stream.peek(lambda ahead: len(ahead) > 1)[:2]
         # A carriage return that was the last byte was dropped as part of the line's end.
         ends = (b"\n",) if self._last == b"\r" else (b"\n", b"\r\n")
         if more and not more.startswith(ends):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from llama_cli.closing import Closing
 from llama_cli.errors import InputError
 from llama_cli.sources.columns import merge_types, storable
 from llama_cli.sources.describe import Description, describe
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 START = Place()
 
 
-class InputSequence:
+class InputSequence(Closing):
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
     def __init__(self, files: Sequence[Input], options: ReadOptions) -> None:
@@ -65,7 +65,7 @@ class InputSequence:
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
         self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
         self._noted = 0  # inputs whose fingerprints are in commits
-        self._last: Fingerprint | None = None  # of the input in which a limit was reached
+        self._last: Place | None = None  # the text at which a limit was reached
 
     @property
     def size(self) -> int | None:
@@ -126,8 +126,7 @@ class InputSequence:
         self._next, self._noted, self._rows = place.source, len(finished), rows
         source = self._source(place.source)
         source.go_on_after(place.position, digest)
-        if rows == self._options.limit:
-            self._last = source.fingerprint_at(place.position)
+        self._last = place if rows == self._options.limit else None
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
         """Whether the inputs are, byte for byte, those with these fingerprints.
@@ -167,9 +166,7 @@ class InputSequence:
                 read = read_before + source.bytes_read(record)
                 yield record._replace(source=number, read=read)
                 if self._rows == self._options.limit:
-                    version = self.files[number].version
-                    last = source.fingerprint_at(record.end)
-                    self._last = last._replace(version=version)
+                    self._last = Place(number, record.line, record.end)
                     return
                 del record  # a huge text is let go before the next one is read
             version = self.files[number].version
@@ -213,7 +210,11 @@ class InputSequence:
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
         known = [self._done[number] for number in sorted(self._done)]
-        return known if self._last is None else [*known, self._last]
+        if self._last is not None:
+            number, _, position = self._last
+            last = self._sources[number].fingerprint_at(position)
+            known.append(last._replace(version=self.files[number].version))
+        return known
 
     def take_rest(self) -> list[SkippedRows]:
         """What was left out behind the last text; nothing where a limit ended the reading."""
@@ -224,17 +225,6 @@ class InputSequence:
         """Close what is open."""
         for opened in (*self._opened.values(), *self._pipes.values()):
             opened.file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _source(self, number: int) -> Source:
         """The open input, opened if it is not yet."""
@@ -247,7 +237,9 @@ class InputSequence:
                 found = found.with_columns(found.columns.aligned(self.kept))
             unit = "line" if found.format.compressible else "row"
             skips = self.skips.of_source(number, self.files[number].name, unit)
-            self._sources[number] = open_source(self.files[number], opened, found, skips)
+            limit = self._options.limit
+            most = None if limit is None else limit - self._rows
+            self._sources[number] = open_source(self.files[number], opened, found, skips, most)
         return self._sources[number]
 
     def _look_again(self, number: int, opened: OpenInput) -> Description:

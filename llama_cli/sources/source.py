@@ -16,6 +16,7 @@ from llama_cli.sources.delimited import read_csv
 from llama_cli.sources.describe import Description
 from llama_cli.sources.inputs import Input
 from llama_cli.sources.json_lines import read_json
+from llama_cli.sources.kept import attach_kept
 from llama_cli.sources.lines import LineReader
 from llama_cli.sources.skips import SourceSkips
 from llama_cli.sources.stream import CHUNK, ByteStream
@@ -115,18 +116,23 @@ class StreamSource:
         self._lines.passed(position)
 
     def fingerprint(self) -> Fingerprint:
-        """Size and xxh3_128 of the input as it is, packed or not."""
+        """Size and xxh3_128 of the input as it is, packed or not, as far as it was read."""
         packed = self._stream.packed_digest()
         if packed is None:
             return Fingerprint(self._lines.position, self._lines.digest)
         return Fingerprint(self._stream.bytes_read, packed)
 
     def fingerprint_at(self, position: int) -> Fingerprint:
-        """Size and xxh3_128 of the input before the position; of all of it where it is packed."""
+        """Size and xxh3_128 of the input before the position.
+
+        Of all of it where it is packed, and of what was read where it comes through a pipe as well.
+        """
         if self._stream.compression is None:
             return Fingerprint(position, self.digest_at(position))
         if self._version:  # of a server, from which the rest would have to be downloaded
             return Fingerprint(self._stream.bytes_read, "", self._version)
+        if not self._file.seekable():
+            return self.fingerprint()
         return _fingerprint(self._file, self._stream.name)
 
 
@@ -235,7 +241,9 @@ def _read_at(raw: BinaryIO, size: int, position: int) -> bytes:
     return raw.read(size)
 
 
-def open_source(file: Input, opened: OpenInput, found: Description, skips: SourceSkips) -> Source:
+def open_source(
+    file: Input, opened: OpenInput, found: Description, skips: SourceSkips, most: int | None
+) -> Source:
     """The texts of an input that was looked at before.
 
     Args:
@@ -243,23 +251,28 @@ def open_source(file: Input, opened: OpenInput, found: Description, skips: Sourc
         opened: the same, of which nothing has been read.
         found: what was found when it was looked at.
         skips: takes note of rows that are left out.
+        most: texts that are wanted, beyond which none need be read; None for all.
 
     Raises:
         InputError: it is not what it was.
         InputReadError: the system refused.
     """
-    columns, kind = found.columns, found.format
+    columns, kind, dialect = found.columns, found.format, found.dialect
     if columns is None:
         return StreamSource(*opened, partial(read_texts, skips=skips), file.version)
-    if found.dialect is not None:
-        read = partial(read_csv, columns=columns, dialect=found.dialect, skips=skips)
-        return StreamSource(*opened, read, file.version)
-    if kind.compressible:
-        return StreamSource(*opened, partial(read_json, columns=columns, skips=skips), file.version)
 
-    def read_rows(table: Table, first: int) -> Iterator[TextRecord]:
+    def read_rows(lines: LineReader) -> Iterator[TextRecord]:
+        if dialect is None:
+            rows = read_json(lines, columns, skips)
+        else:
+            rows = read_csv(lines, columns, dialect, skips)
+        return attach_kept(rows, columns.schema, skips, most)
+
+    def read_part(table: Table, first: int) -> Iterator[TextRecord]:
         with translated(file.name, kind.name):
             yield from read_table(table, columns, first, skips)
 
+    if kind.compressible:
+        return StreamSource(*opened, read_rows, file.version)
     table = open_table(opened.file, file.name, kind.name)
-    return TableSource(opened.file, file.name, table, read_rows, file.version)
+    return TableSource(opened.file, file.name, table, read_part, file.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 import xxhash
@@ -54,17 +55,13 @@ class ByteStream:
             return data
         return self._content.read(min(most, CHUNK))
 
-    def peek(self, size: int) -> bytes:
-        """The next bytes of the content, at least so many where there are, without reading on."""
-        while len(self._ahead) < size and (chunk := self._content.read(CHUNK)):
-            self._ahead += chunk
-        return self._ahead
+    def peek(self, is_enough: Callable[[bytes], bool]) -> bytes:
+        """The next bytes of the content, without reading on.
 
-    def peek_line(self, most: int) -> bytes:
-        """The next bytes with at least one line end, or ``most`` of them, without reading on."""
-        while b"\n" not in self._ahead and len(self._ahead) < most:
-            if not (chunk := self._content.read(CHUNK)):
-                break
+        Args:
+            is_enough: of these bytes; asked again whenever there are more, until all are there.
+        """
+        while not is_enough(self._ahead) and (chunk := self._content.read(CHUNK)):
             self._ahead += chunk
         return self._ahead
 
@@ -86,12 +83,8 @@ class ByteStream:
         return self._packed.position
 
     def packed_digest(self) -> str | None:
-        """xxh3_128 of the input itself once its end is reached; None where it is not packed."""
-        if self._packed.digest is None:
-            return None
-        while self._packed.read(CHUNK):
-            pass  # xz may leave padding behind its end
-        return self._packed.digest.hexdigest()
+        """xxh3_128 of the input itself as far as it was read; None where it is not packed."""
+        return None if self._packed.digest is None else self._packed.digest.hexdigest()
 
 
 class _Packed:
@@ -111,7 +104,7 @@ class _Packed:
         # Fewer are enough where a slow writer has not written more: no format is that short.
         while len(self._head) < _HEAD and (chunk := self._read(_HEAD)):
             self._head += chunk
-            if b"\n" in chunk:
+            if b"\n" in chunk or find_compression(self._head):
                 break
         return self._head
 

@@ -17,5 +17,6 @@ def read_texts(lines: LineReader, skips: SourceSkips) -> Iterator[TextRecord]:
         if is_blank(text):
             skips.add_blank(lines.lines)
         else:
+            lines.note(end)
             yield TextRecord(text, lines.lines, end, repaired)
         del line, text  # a huge line is let go before the next one is read

@@ -107,7 +107,7 @@ def test_a_damaged_input_among_others(job: ManyJob, cut: float) -> None:
     assert "error: in/b.txt: the gzip data is damaged or cut short" in outcome.err
     rows, _, line = last_place(job)
     assert rows >= 600
-    assert f"; the first {rows} rows are kept for the next run\n" in outcome.err
+    assert f"; the first {rows:,} rows are kept for the next run\n" in outcome.err
     path.write_bytes(whole)
     said = going_on_after(job.finish())
     assert said

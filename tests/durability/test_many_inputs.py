@@ -26,8 +26,8 @@ class ManyTorment(Torment):
         self._many, self._kinds = job, kinds
         super().__init__(job, seed)
         self._reported = job.report.read_bytes()
-        # What is there is no report of the run that begins, which has to empty it.
-        job.report.write_bytes(b"nothing but bytes" * 9999)
+        # What is there is the report of another run, and the one that begins has to empty it.
+        job.report.write_bytes(b'{"source": "another", "line": 1}\n' * 9999)
 
     def _prepare(self, seed: int) -> None:
         self._many.inputs.mkdir(parents=True)

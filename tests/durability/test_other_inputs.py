@@ -90,7 +90,7 @@ def test_new_files_in_the_folder_are_left_for_later(killed: ManyJob, expected: P
     said = assert_goes_on(killed)
     (line,) = (line for line in said.splitlines() if "more are there" in line)
     assert line == (
-        "llama-cli: going on with the 4 inputs that the run began with; 2 more are there now"
+        "llama-cli: going on with the inputs that the run began with (4); 2 more are there now"
     )
     assert_same_content(killed.output, expected)
 

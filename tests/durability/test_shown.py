@@ -77,7 +77,7 @@ def test_a_report_goes_on_in_another_file(plain: Job) -> None:
     rows = plain.commits()[-1]["rows"]
     outcome = plain.run("--report", "../other")
     assert outcome.code == 2
-    assert "../other: exists already; replace it with --overwrite" in outcome.err
+    assert "../other: exists already, and is no report; replace it with" in outcome.err
     assert other.read_bytes() == b"something else " * 9999
     assert plain.commits()[-1]["rows"] == rows
 

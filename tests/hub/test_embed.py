@@ -17,6 +17,7 @@ import pytest
 
 from llama_cli.models.default import DEFAULT_MODEL, DEFAULT_SHA256
 from llama_cli.output.metadata import read_provenance
+from llama_cli.output.unfinished import read_unfinished
 from tests.cli.conftest import Command
 from tests.hub.stand_in import COMMIT, StandIn
 
@@ -138,7 +139,7 @@ def test_an_interrupted_run_goes_on_without_the_hub(
     texts.write_text("".join(f"water {number}\n" for number in range(30_000)))
     words = ("embed", texts, "-m", REPO, "--commit-interval", "0", "--batch-size", "64")
     process = start(*words)
-    wait_for(lambda: json.loads(installed_cli("status", output, "--json").out).get("rows"))
+    wait_for(lambda: (run := read_unfinished(output)) and run.last)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")

@@ -130,19 +130,25 @@ def test_order_and_names_in_the_output(cli: Command, tmp_path: Path, tiny_bert: 
     ]
 
 
-@pytest.mark.parametrize("name", ["source", "line"])
-def test_names_of_columns_that_may_be_asked_for_are_taken(
-    cli: Command, tmp_path: Path, tiny_bert: Path, name: str
+@pytest.mark.parametrize(
+    ("option", "name"), [("--with-source", "source"), ("--line-numbers", "line")]
+)
+def test_names_are_taken_only_by_columns_that_are_there(
+    cli: Command, tmp_path: Path, tiny_bert: Path, option: str, name: str
 ) -> None:
     path = tmp_path / "in.csv"
     path.write_text(f"text,{name}\nwater,x\n", "utf-8")
-    outcome = cli("embed", path, "-m", tiny_bert, "--keep", "*")
+    outcome = cli("embed", path, "-m", tiny_bert, "--keep", "*", option)
     assert outcome.code == 2
     assert f"a kept column cannot be called {name}" in outcome.err
     assert f"--keep '{name}=input_{name}'" in outcome.err
     assert not (tmp_path / "in.parquet").exists()
-    table = embed(cli, path, tiny_bert, "--keep", f"{name}=input_{name}")
-    assert table.to_pylist() == [{f"input_{name}": "x"}]
+
+
+def test_other_columns_may_have_them(cli: Command, tmp_path: Path, tiny_bert: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("text,source\nwater,x\n", "utf-8")
+    assert embed(cli, path, tiny_bert, "--keep", "*").to_pylist() == [{"source": "x"}]
 
 
 def test_equal_texts_keep_their_own_values(cli: Command, tmp_path: Path, tiny_bert: Path) -> None:

@@ -177,7 +177,7 @@ def test_nothing_to_report_is_an_empty_file(cli: Command, notes: Path, tiny_bert
     report = notes.parent / "report.jsonl"
     report.write_text("of an earlier run\n", "utf-8")
     words = ("embed", notes, "-m", tiny_bert, "--report", report)
-    assert "report.jsonl: exists already; replace it with --overwrite" in cli(*words).err
+    assert "report.jsonl: exists already, and is no report; replace it" in cli(*words).err
     assert report.read_text("utf-8") == "of an earlier run\n"
     assert cli(*words, "--overwrite").code == 0
     assert report.read_bytes() == b""

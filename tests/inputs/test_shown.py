@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import Command
+from tests.inputs.test_memory import peak_of_reading
+from tests.packers import LIBRARIES
 
 COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
+
+
+def test_a_kept_column_may_be_called_line(cli: Command, tmp_path: Path, tiny_bert: Path) -> None:
+    """Where there are no line numbers."""
+    path = tmp_path / "in.csv"
+    path.write_text("text,line\nwater,x\n", "utf-8")
+    assert cli("embed", path, "-m", tiny_bert, "--keep", "line").code == 0
+    assert pq.read_table(tmp_path / "in.parquet")["line"].to_pylist() == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -64,3 +75,71 @@ def test_the_summary_counts_bad_rows(cli: Command, tmp_path: Path, tiny_bert: Pa
     outcome = cli("embed", path, "-m", tiny_bert, "--on-bad-row", "skip", "--json")
     assert json.loads(outcome.out)["bad_rows"] == 1
     assert "1 bad row" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"n;text\n1;water\n2;time\n", ["--format", "csv", "--keep", "n"]),
+        (b'{"text": "water", "n": 1}\n{"text": "time"}\n', ["--format", "jsonl", "--keep", "n"]),
+        *((LIBRARIES[kind](b"water\ntime\n"), []) for kind in ("gzip", "bzip2", "xz")),
+    ],
+    ids=["csv", "jsonl", "gzip", "bzip2", "xz"],
+)
+def test_a_limit_ends_it_while_the_pipe_stays_open(
+    tmp_path: Path, tiny_bert: Path, content: bytes, words: list[str]
+) -> None:
+    output = tmp_path / "out.parquet"
+    command = [*COMMAND, *words, "-m", str(tiny_bert), "-o", str(output), "-q", "--limit", "2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(content)
+        process.stdin.flush()
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+    assert pq.read_table(output)["text"].to_pylist() == ["water", "time"]
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "words", "kept"),
+    [
+        (b"id,body\n", b"1,water\n", ["--format", "csv"], None),
+        (b'{"text": null}\n', b'{"text": "water"}\n', ["--format", "jsonl"], None),
+        (b"\n", b'{"text": "water", "n": 1}\n', ["--format", "jsonl", "--keep", "n"], 1),
+    ],
+    ids=["csv", "jsonl", "kept"],
+)
+def test_a_slow_pipe_is_read_like_a_quick_one(
+    tmp_path: Path, tiny_bert: Path, first: bytes, rest: bytes, words: list[str], kept: object
+) -> None:
+    """The first line comes alone; what columns there are was judged by it."""
+    output = tmp_path / "out.parquet"
+    command = [*COMMAND, *words, "-m", str(tiny_bert), "-o", str(output), "-q"]
+    with subprocess.Popen(
+        [*command, "--on-bad-row", "skip"], stdin=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(first)
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.stdin.write(rest)
+        process.stdin.close()
+        assert process.wait(20) == 0
+    table = pq.read_table(output)
+    assert table["text"].to_pylist() == ["water"]
+    if kept is not None:
+        assert table["n"].to_pylist() == [kept]
+
+
+@pytest.mark.parametrize("line", [b" " * 999, b'{"text": null, "more": "' + b"x" * 999 + b'"}'])
+def test_rows_left_out_do_not_pile_up_in_memory(tmp_path: Path, line: bytes) -> None:
+    """A stretch of blank or bad rows may be as long as any."""
+    peaks = []
+    for size in (1 << 20, 64 << 20):
+        source = tmp_path / f"{size}.jsonl"
+        source.write_bytes(b'{"text": "one"}\n' + (line + b"\n") * (size // (len(line) + 1)))
+        peaks.append(peak_of_reading(source))
+    assert peaks[1] - peaks[0] < 20_000_000

@@ -58,12 +58,14 @@ def test_the_digest_of_each_line_end_can_be_asked_for_later(parts: list[bytes], 
 
 def test_what_was_passed_is_not_kept() -> None:
     seen = InputDigest()
-    for _ in range(10):
+    for number in range(10):
         seen.update(b"line\n" * 1000)
+        for end in range(5, 5001, 5):
+            seen.note(5000 * number + end)
     seen.forget_before(45_000)
     assert seen.at(45_000) == digest(b"line\n" * 9000)
     assert len(seen._recent) == 2
-    with pytest.raises(ValueError, match="no line ended at byte 5000"):
+    with pytest.raises(ValueError, match="no text ended at byte 5000"):
         seen.at(5000)
 
 
@@ -86,6 +88,21 @@ def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPa
         source.passed(record.end)
         assert len(source._digest._recent) < 9
     assert (record.text, source.digest_at(record.end)) == (b"last", digest(content))
+
+
+def test_what_is_between_texts_far_apart_is_not_kept() -> None:
+    seen, content = InputDigest(), b""
+    for number in range(10):
+        part = b"\n" * 5000 + b"%d\n" % number + b"\n" * 5000
+        seen.update(part)
+        seen.note(len(content) + 5002)
+        content += part
+        seen.update(b"bad\n" * 1000)
+        content += b"bad\n" * 1000
+    assert sum(len(stretch.data) for stretch in seen._recent) <= 4000
+    for number in range(10):
+        end = 14_002 * number + 5002
+        assert seen.at(end) == digest(content[:end])
 
 
 def test_another_beginning_is_refused() -> None:

@@ -53,8 +53,7 @@ class Run:
         self.records: list[TextRecord] = []
 
     def read(self) -> list[tuple[Any, ...]]:
-        with self.sequence:
-            self.records = list(self.sequence)
+        self.records = list(self.sequence)  # open still: where it stands is asked for later
         return [(r.source, *r[:4], kept_of(r)) for r in self.records]
 
     def state(self, row: int) -> tuple[Place, dict[str, Any]]:

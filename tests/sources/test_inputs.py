@@ -166,3 +166,9 @@ def test_pipes_among_files() -> None:
     reading = Reading("a.txt", "fifo", "b.txt")
     writer.join()
     assert reading.texts == ["a.txt", "piped", "b.txt"]
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    """As that of a variable which is not set."""
+    with pytest.raises(InputError, match="the name of an input is empty"):
+        find_inputs([""])

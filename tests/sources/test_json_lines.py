@@ -159,6 +159,7 @@ def test_a_key_called_text_is_taken_before_others(read: Read) -> None:
         ({"id": 1, "a": "x", "b": "y"}, {}, "which column holds the texts?", "there are: a, b"),
         ({"id": 1, "n": 2}, {}, "no column holds text", "there are: id, n"),
         ({"title": "x"}, {"column": "titel"}, "has no column titel", "did you mean title?"),
+        ({"text": "x", "n": 1}, {"column": "n"}, "the column n does not hold text", "text"),
     ],
 )
 def test_what_cannot_be_known_is_an_error_that_lists_the_keys(

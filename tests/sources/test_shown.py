@@ -88,6 +88,27 @@ class TestColumnOfCsv:
         assert Reading(write("text,title", "12,a", "13,b", name="in.csv")).texts == ["12", "13"]
         assert Reading(write("text", "12", "13", name="in.csv")).texts == ["12", "13"]
 
+    def test_a_first_row_over_a_megabyte(self, write: Write) -> None:
+        path = write("id,body", "1," + "water " * 200_000, "2,two", name="in.csv")
+        assert [len(text) for text in Reading(path).texts] == [1_200_000, 3]
+
+
+class TestLimit:
+    @pytest.mark.parametrize(
+        ("name", "rows"),
+        [
+            ("in.csv", ["text,id", "one,1", "", "two"]),
+            ("in.jsonl", [{"text": "one", "id": 1}, "", "x"]),
+        ],
+    )
+    def test_rows_behind_it_with_kept_columns(
+        self, write: Write, name: str, rows: list[object]
+    ) -> None:
+        """They are read ahead in blocks: blank ones are counted, bad ones stop the run."""
+        path = write(*rows, name=name)
+        assert Reading(path, limit=1, keep="id").texts == ["one"]
+        assert Reading(path, limit=1, keep="id", skip_bad_rows=True).skipped == []
+
 
 class TestKeep:
     @pytest.mark.parametrize("depth", [600, 900])
