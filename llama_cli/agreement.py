@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
-from llama_cli.errors import OutputRefusedError
+from llama_cli.errors import InputError, OutputRefusedError
 from llama_cli.job import EmbedJob
 from llama_cli.output.metadata import FORMAT_VERSION
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.schema import extra_columns
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.sequence import InputSequence
 
 log = logging.getLogger(__name__)
@@ -58,40 +58,57 @@ def make_identity(
 
 def describe_inputs(source: InputSequence) -> dict[str, Any]:
     """The inputs as a journal's first line has them."""
-    files = [[file.name, str(file.path.absolute())] for file in source.files]
-    (_, first), *more = files
+    files = [[file.name, file.address, file.version] for file in source.files]
+    (_, first, _), *more = files
     return {"input": first if not more else f"{len(files)} inputs", "inputs": files}
 
 
-def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[InputFile]:
+def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
     """The inputs of the run: of one that goes on, those that it began with.
 
     Raises:
         OutputRefusedError: it began with others.
+        InputError: one of them has another version on its server.
     """
     header = partial.header
     if header is None or header.identity is None or not partial.commits or job.restart:
         return job.inputs
     before = header.about.get("inputs") or []
-    now = [str(file.path.absolute()) for file in job.inputs]
-    then = [path for _, path in before]
-    if len(then) == len(now) == 1:  # it may have been renamed: what it holds is compared
-        (file,) = job.inputs
-        return [InputFile(file.path, before[0][0]) if job.with_source else file]
     if not before:  # of an older version, whose identity is another as well
         return job.inputs
-    there = set(now)
-    missing = [path for path in then if path not in there]
+    now = collections.defaultdict(list)
+    for file in job.inputs:
+        now[file.address].append(file)
+    then = [address for _, address, _ in before]
+    if len(then) == len(job.inputs) == 1:  # it may have been renamed: what it holds is compared
+        ((name, _, version),) = before
+        (file,) = job.inputs
+        _refuse_other_version(file, version)
+        return [file.named(name) if job.with_source else file]
+    times = collections.Counter(then)
+    missing = [address for address in then if len(now[address]) < times[address]]
     if missing:
         raise OutputRefusedError(
             f"{job.output}: an unfinished run is there, with other inputs, {missing[0]} among them",
-            path=job.output,
             hint="use the same again to go on, or discard that work with --restart",
         )
-    if len(now) > len(then):
+    if len(job.inputs) > len(then):
         log.info(
             "going on with the inputs that the run began with (%d); %d more are there now",
             len(then),
-            len(now) - len(then),
+            len(job.inputs) - len(then),
         )
-    return [InputFile(Path(path), name) for name, path in before]
+    # URLs that differ only in what is not stored are told apart by their order.
+    chosen = [now[address].pop(0).named(name) for name, address, _ in before]
+    for file, (_, _, version) in zip(chosen, before, strict=True):
+        _refuse_other_version(file, version)
+    return chosen
+
+
+def _refuse_other_version(file: Input, then: str) -> None:
+    if then and file.version and file.version != then:
+        raise InputError(
+            f"{file.name}: is not what the unfinished run has read: its version was {then} and is "
+            f"{file.version} now",
+            hint="restore it, or discard that run with --restart",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import OutputRefusedError, UsageError
 from llama_cli.models.file import ModelFile
 from llama_cli.output.schema import DType, VectorType, own_columns
-from llama_cli.output.target import beside
+from llama_cli.output.target import Output, beside
+from llama_cli.remote.address import is_remote
 from llama_cli.report import refuse_other_file
 from llama_cli.rows import SOURCE
 from llama_cli.sources.compression import COMPRESSIONS
-from llama_cli.sources.inputs import InputFile, is_descriptor, match_files
+from llama_cli.sources.inputs import Input, InputFile, is_descriptor, match_files
 from llama_cli.sources.options import ReadOptions
 
 
@@ -28,7 +29,7 @@ class EmbedJob:
     Attributes:
         inputs: files and pipes, in order.
         reading: how they are read.
-        output: the Parquet file to make, as the user named it.
+        output: the Parquet file to make, as the user named it: a path or a URL.
         model: the model file.
         device: where it runs: ``auto``, ``cpu``, ``gpu``, or the name of one GPU.
         gpu_layers: layers on the GPU, -1 for all; None for all where there is one.
@@ -46,8 +47,8 @@ class EmbedJob:
         command: the words of the command line, for people; empty where there was none.
     """
 
-    inputs: Sequence[InputFile]
-    output: Path
+    inputs: Sequence[Input]
+    output: Output
     model: ModelFile
     device: str
     gpu_layers: int | None
@@ -89,7 +90,7 @@ def check_prompt(prompt: str | None, task: str | None) -> None:
         )
 
 
-def name_output(words: Sequence[str], output: str | None) -> Path:
+def name_output(words: Sequence[str], output: str | None) -> Output:
     """The file to write, with the name that it takes from the input where it was given none.
 
     Args:
@@ -105,7 +106,9 @@ def name_output(words: Sequence[str], output: str | None) -> Path:
             raise OutputRefusedError(
                 f"{output}: is a folder", path=Path(output), hint="name a file in it"
             )
-        return Path(output)
+        return output if is_remote(output) else Path(output)
+    if is_remote(words[0]):
+        raise UsageError("an output is not made beside a URL: say where it goes with -o FILE")
     path = Path(words[0])
     mode = _mode(path)
     # A pattern that nothing matches is refused as such later.
@@ -129,7 +132,7 @@ def _mode(path: Path) -> int:
     return 0
 
 
-def check_output(path: Path, inputs: Iterable[InputFile], *, overwrite: bool) -> None:
+def check_output(path: Output, inputs: Iterable[Input], *, overwrite: bool) -> None:
     """Refuse early an output that cannot be written.
 
     Args:
@@ -139,7 +142,11 @@ def check_output(path: Path, inputs: Iterable[InputFile], *, overwrite: bool) ->
 
     Raises:
         OutputRefusedError: it is a folder, a device, an input, or exists already.
+        ParquetError: its server does not answer.
     """
+    if isinstance(path, str):
+        _check_remote(path, inputs, overwrite=overwrite)
+        return
     try:
         if path.exists():
             _check_existing(path, inputs, overwrite=overwrite)
@@ -149,7 +156,7 @@ def check_output(path: Path, inputs: Iterable[InputFile], *, overwrite: bool) ->
 
 
 def check_report(
-    report: Path | None, output: Path, inputs: Iterable[InputFile], *, overwrite: bool
+    report: Path | None, output: Output, inputs: Iterable[Input], *, overwrite: bool
 ) -> None:
     """Refuse early a report that cannot be written.
 
@@ -166,8 +173,9 @@ def check_report(
         return
     if report.is_dir():
         raise UsageError(f"--report {report}: is a folder")
-    others = [file.path for file in inputs if file.is_regular]
-    others += [output, beside(output, ".journal"), beside(output, ".partial")]
+    others = [file.path for file in _files(inputs) if file.is_regular]
+    others += [beside(output, ".journal"), beside(output, ".partial")]
+    others += [output] if isinstance(output, Path) else []
     if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
         raise UsageError(f"--report {report}: is another file of this run")
     if not overwrite:
@@ -177,14 +185,14 @@ def check_report(
             raise UsageError(f"--report {report}: {error.strerror}") from error
 
 
-def _check_existing(output: Path, inputs: Iterable[InputFile], *, overwrite: bool) -> None:
+def _check_existing(output: Path, inputs: Iterable[Input], *, overwrite: bool) -> None:
     if output.is_dir():
         raise OutputRefusedError(f"{output}: is a folder", path=output, hint="name a file in it")
     if not output.is_file():
         raise OutputRefusedError(
             f"{output}: is not a regular file, so it cannot be replaced", path=output
         )
-    for file in inputs:
+    for file in _files(inputs):
         if output.samefile(file.path):
             raise OutputRefusedError(f"{output}: the output is the input itself", path=output)
     # A run that was killed when all but done is recognised by its journal.
@@ -192,6 +200,22 @@ def _check_existing(output: Path, inputs: Iterable[InputFile], *, overwrite: boo
         raise OutputRefusedError(
             f"{output} exists already", path=output, hint="replace it with --overwrite"
         )
+
+
+def _check_remote(url: str, inputs: Iterable[Input], *, overwrite: bool) -> None:
+    # Here and not above: a run that needs no network does not load what knows it.
+    from llama_cli.output.remote_target import find_remote
+
+    if any(file.address == url for file in inputs):
+        raise OutputRefusedError(f"{url}: the output is the input itself")
+    # A run that was killed when all but done is recognised by its journal.
+    if find_remote(url) and not overwrite and not beside(url, ".journal").exists():
+        raise OutputRefusedError(f"{url} exists already", hint="replace it with --overwrite")
+
+
+def _files(inputs: Iterable[Input]) -> Iterator[InputFile]:
+    """Those that are on this machine."""
+    return (file for file in inputs if isinstance(file, InputFile))
 
 
 def _check_folder(target: Path) -> None:

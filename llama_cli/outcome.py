@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import xxhash
 
@@ -14,6 +13,7 @@ from llama_cli.engine.facts import OpenedModel
 from llama_cli.job import EmbedJob
 from llama_cli.output.journal import RunHeader
 from llama_cli.output.metadata import InputProvenance, ModelProvenance, Provenance
+from llama_cli.output.target import Output
 from llama_cli.sources.sequence import InputSequence
 from llama_cli.tally import Tally
 
@@ -33,7 +33,7 @@ class RunSummary:
     made: Provenance
     before: Tally
     seconds: float
-    output: Path
+    output: Output
     output_bytes: int
 
     @property
@@ -102,7 +102,7 @@ def _inputs(source: InputSequence) -> list[InputProvenance]:
 
 
 def _summarize(inputs: Sequence[InputProvenance]) -> InputProvenance:
-    digests = "".join(one.xxh3_128 for one in inputs)
+    digests = "".join(one.xxh3_128 or one.version for one in inputs)
     return InputProvenance(
         f"{len(inputs)} inputs",
         sum(one.bytes for one in inputs),

@@ -65,7 +65,8 @@ def run(
         if made and not job.restart and _is_same(made, identity, partial, source):
             partial.clean_up()
             log.info("an earlier run had finished %s", job.output)
-            return _summarize(job, made, Tally(rows=made.rows, tokens=made.tokens), started)
+            before = Tally(rows=made.rows, tokens=made.tokens)
+            return _summarize(job, made, before, started, partial)
         going_on = not job.restart and partial.last_commit(identity) is not None
         before = _go_on(partial, source) if going_on else Tally()
         header = partial.start(_header(job, source, identity), restart=job.restart)
@@ -73,7 +74,7 @@ def run(
         with (
             RunReport(job.report, [file.name for file in source.files], model.max_length) as report,
             ParquetWriter(
-                job.output,
+                partial.place,
                 model.dimension,
                 job.batch_size,
                 schema=parts.schema,
@@ -88,7 +89,7 @@ def run(
             provenance = make_provenance(job, model, source, header, tally, parts.digest)
             writer.add_metadata(METADATA_KEY, provenance.to_json())
             writer.close()
-        return _summarize(job, provenance, before, started)
+        return _summarize(job, provenance, before, started, partial)
 
 
 def _embed_all(
@@ -150,7 +151,9 @@ def _is_same(
     """Whether this run would make what an earlier one has finished."""
     if identity is None or identity != partial.identity:
         return False
-    return source.are([Fingerprint(one.bytes, one.xxh3_128) for one in made.all_inputs])
+    return source.are(
+        [Fingerprint(one.bytes, one.xxh3_128, one.version) for one in made.all_inputs]
+    )
 
 
 def _go_on(partial: PartialOutput, source: InputSequence) -> Tally:
@@ -176,9 +179,11 @@ def _report_position(job: EmbedJob, partial: PartialOutput) -> int | None:
     return size
 
 
-def _summarize(job: EmbedJob, made: Provenance, before: Tally, started: float) -> RunSummary:
+def _summarize(
+    job: EmbedJob, made: Provenance, before: Tally, started: float, partial: PartialOutput
+) -> RunSummary:
     seconds = time.perf_counter() - started
-    return RunSummary(made, before, seconds, job.output, job.output.stat().st_size)
+    return RunSummary(made, before, seconds, job.output, partial.finished_bytes)
 
 
 def _observer(

@@ -16,7 +16,7 @@ from llama_cli.isolation.signature import model_signature
 from llama_cli.job import EmbedJob
 from llama_cli.output.schema import output_schema
 from llama_cli.rows import RowMaker
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.sequence import InputSequence
 from llama_cli.stopping import StopSwitch
 
@@ -45,7 +45,7 @@ class Prepared:
 @contextlib.contextmanager
 def prepare(
     job: EmbedJob,
-    inputs: Sequence[InputFile],
+    inputs: Sequence[Input],
     stop: StopSwitch,
     *,
     decode_seconds: float | None = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.numbers import count
+from llama_cli.remote.address import words_shown
 
 _NAME = "llama-cli"
 
@@ -23,7 +24,7 @@ def command_to_go_on(invocation: Invocation) -> list[str]:
         return []
     variables = [f"{name}={value}" for name, value in invocation.variables.items()]
     start = [sys.executable, "-m", "llama_cli"] if _runs_as_module() else [_program()]
-    words = [word for word in invocation.words if word != "--restart"]
+    words = words_shown(word for word in invocation.words if word != "--restart")
     return [*(["env", *variables] if variables else []), *start, *words]
 
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from llama_cli.remote.address import is_remote
+
 
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Parquet file made by embed.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Parquet file made by embed.")],
     rows: Annotated[
         int, typer.Option("-n", "--rows", metavar="N", min=0, help="Rows to show.")
     ] = 5,
@@ -17,4 +19,4 @@ def inspect(
     """Show how a file of embeddings was made, and its first rows."""
     from llama_cli.cli.run_inspect import run_inspect
 
-    return run_inspect(file, rows)
+    return run_inspect(file if is_remote(file) else Path(file), rows)

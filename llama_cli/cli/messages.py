@@ -102,7 +102,7 @@ class EventMessages:
         write_event(
             "start",
             version=__version__,
-            inputs=[str(file.path) for file in job.inputs],
+            inputs=[str(file) for file in job.inputs],
             output=str(job.output),
             model=str(job.model.path),
         )

@@ -123,7 +123,8 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     """
     check_prompt(settings.prompt, settings.task)
     words, named = settings.inputs, settings.output
-    output = Path(named or os.devnull) if settings.dry_run else name_output(words, named)
+    is_named = named is not None or not settings.dry_run
+    output = name_output(words, named) if is_named else Path(os.devnull)
     report = Path(settings.report) if settings.report else None
     beside_output = (beside(output, ".partial"), beside(output, ".journal"))
     own = [output, *beside_output, *([report] if report else [])]

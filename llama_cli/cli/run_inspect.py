@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,9 @@ from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError
 from llama_cli.output.metadata import Provenance, read_provenance
 from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
+from llama_cli.output.target import Output
 from llama_cli.rows import SOURCE
+from llama_cli.sources.inputs import Input, InputFile, find_inputs
 
 _SHOWN_HASH = 8
 _LONG_NAME = 12
@@ -29,11 +30,12 @@ _OTHER_COLUMNS = 58
 _LEAST_TEXT = 16
 
 
-def run_inspect(path: Path, rows: int) -> int:
+def run_inspect(path: Output, rows: int) -> int:
     """Print a file's provenance, counts and first rows; returns the exit code.
 
     Raises:
         InputError: it is not there or not a sound Parquet file.
+        InputReadError: its server does not answer.
     """
     # The output of this command is often cut short by `head`.
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -45,24 +47,21 @@ def run_inspect(path: Path, rows: int) -> int:
         signal.signal(signal.SIGPIPE, before)
 
 
-def _inspect(path: Path, rows: int) -> int:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: is not a regular file")
+def _inspect(path: Output, rows: int) -> int:
+    source = _find(path)
     console = Console(markup=False, highlight=False, emoji=False)
     try:
-        with path.open("rb") as opened:  # by Python: Arrow takes no names that are not UTF-8
+        with source.open() as opened:  # by Python: Arrow takes no names that are not UTF-8
             file = pq.ParquetFile(opened, page_checksum_verification=True)
             made = read_provenance(path)
             schema = file.schema_arrow
             own = [*own_columns(line_numbers=has_line_numbers(schema)), SOURCE]
             fields = [field for field in schema if made is None or field.name in own]
             table = _table(file, fields, rows, console.width)
-            size = format_bytes(path.stat().st_size)
+            size = format_bytes(source.size() or 0)
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not a readable Parquet file: {reason}") from error
+        raise InputError(f"{source}: is not a readable Parquet file: {reason}") from error
     console.print(f"{_describe_size(file.metadata)}, {size}", soft_wrap=True)
     origin = (
         [*_describe(made), *_describe_kept(schema)] if made else ["not made by llama-cli embed"]
@@ -71,6 +70,16 @@ def _inspect(path: Path, rows: int) -> int:
         console.print(printable(line), soft_wrap=True)
     console.print(table)
     return 0
+
+
+def _find(path: Output) -> Input:
+    if isinstance(path, str):
+        return find_inputs([path])[0]
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not path.is_file():
+        raise InputError(f"{path}: is not a regular file")
+    return InputFile(path, path.name)
 
 
 def _describe_size(metadata: pq.FileMetaData) -> str:

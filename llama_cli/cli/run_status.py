@@ -12,12 +12,13 @@ from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError, ParquetError
 from llama_cli.output.metadata import read_provenance
+from llama_cli.output.target import Output
 from llama_cli.output.unfinished import UnfinishedRun, read_unfinished
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def run_status(output: Path, *, as_json: bool) -> int:
+def run_status(output: Output, *, as_json: bool) -> int:
     """Print what is known of the run that writes, or wrote, an output; returns the exit code.
 
     Raises:
@@ -34,7 +35,7 @@ def run_status(output: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _finished_facts(output: Path) -> dict[str, Any] | None:
+def _finished_facts(output: Output) -> dict[str, Any] | None:
     try:
         made = read_provenance(output)
     except ParquetError:
@@ -60,7 +61,7 @@ def _facts(run: UnfinishedRun) -> dict[str, Any]:
         "command": about.get("command"),
     }
     if last and "bytes_read" in last.state:
-        facts["share"] = _share(last.state["bytes_read"], [path for _, path in about["inputs"]])
+        facts["share"] = _share(last.state["bytes_read"], [one[1] for one in about["inputs"]])
     return facts
 
 
@@ -73,7 +74,7 @@ def _share(read: int, inputs: list[str]) -> float | None:
     return round(min(1.0, read / size), 4) if size else 1.0
 
 
-def _describe(output: Path, facts: dict[str, Any]) -> list[str]:
+def _describe(output: Output, facts: dict[str, Any]) -> list[str]:
     rows = count(facts["rows"], "row")
     if facts["state"] == "finished":
         return [f"{output}: finished, {rows}, {_when(facts['at'])}"]

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from llama_cli.remote.address import is_remote
+
 
 def status(
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Parquet file that embed was told to write.")
+        str, typer.Argument(metavar="OUT", help="Parquet file that embed was told to write.")
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
@@ -19,4 +21,4 @@ def status(
     """Show how far a run is, or was, and the command that goes on with it."""
     from llama_cli.cli.run_status import run_status
 
-    return run_status(output, as_json=as_json)
+    return run_status(output if is_remote(output) else Path(output), as_json=as_json)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import sys
 import tempfile
 from pathlib import Path
+
+from llama_cli.cache import cache_folder
 
 _REMEMBERED = "sha256.json"
 
@@ -43,18 +43,6 @@ def remember_sha256(path: Path, digest: str) -> None:
         OSError: the file is not there. A cache that cannot be used is no error.
     """
     _remember(_key(path), digest)
-
-
-def cache_folder() -> Path | None:
-    """Where this tool may keep what it can compute again; None for a user without a home."""
-    if chosen := os.environ.get("XDG_CACHE_HOME"):
-        return Path(chosen) / "llama-cli"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    folder = home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
-    return folder / "llama-cli"
 
 
 def float_copies_folder() -> Path | None:

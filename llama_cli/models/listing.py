@@ -8,8 +8,9 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from llama_cli.cache import cache_folder
 from llama_cli.errors import ModelError
-from llama_cli.models.fingerprint import cache_folder, replace_file
+from llama_cli.models.fingerprint import replace_file
 from llama_cli.models.names import COMMIT
 
 # What a blob is named by: sha256, or git's own sha1 for a file that is not in large file storage.

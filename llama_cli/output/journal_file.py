@@ -18,7 +18,7 @@ from llama_cli.output.lock import HeldElsewhereError, NotRegularFileError, has_n
 class JournalFile:
     """A journal that this process alone may write. The lock ends with the process."""
 
-    def __init__(self, path: Path, output: Path) -> None:
+    def __init__(self, path: Path, output: Path | str) -> None:
         """Open and lock the file, which is made where it is missing.
 
         Args:
@@ -32,18 +32,19 @@ class JournalFile:
         """
         self.path = path
         self.entries = Journal()
+        named = output if isinstance(output, Path) else path
         try:
             self._file = open_locked(path)
         except NotRegularFileError as error:
             raise OutputRefusedError(
                 f"{path} is in the way and is not a regular file",
-                path=output,
+                path=named,
                 hint="move it elsewhere",
             ) from error
         except HeldElsewhereError as error:
             raise OutputLockedError(
                 f"another run{_holder(path)} is writing {output}: it holds the lock {path}",
-                path=output,
+                path=named,
                 hint="wait for it to end, or choose another output",
             ) from error
 

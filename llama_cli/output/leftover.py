@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.errors import OutputRefusedError, ParquetError
+from llama_cli.output.data_file import DataFile
 from llama_cli.output.journal import Journal, RunHeader, looks_like_journal
-from llama_cli.output.metadata import Provenance, read_provenance
+from llama_cli.output.metadata import Provenance
+from llama_cli.output.target import Output, Target
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +57,18 @@ def _has_lost_all(journal: Journal) -> bool:
     return journal.damaged and not journal.commits
 
 
-def find_finished(header: RunHeader | None, target: Path, data: Path) -> Provenance | None:
+def find_finished(header: RunHeader | None, target: Target, data: DataFile) -> Provenance | None:
     """The finished output of a run that was killed before it could remove its journal."""
-    if header is None or data.exists() or not target.is_file():
+    if header is None:
         return None
     try:
-        made = read_provenance(target)
+        made = target.read_finished(data)
     except ParquetError:
         return None
     return made if made and made.run_id == header.run_id else None
 
 
-def refuse_other_run(output: Path, before: dict[str, Any], now: dict[str, Any] | None) -> None:
+def refuse_other_run(output: Output, before: dict[str, Any], now: dict[str, Any] | None) -> None:
     """Refuse to go on with the work of a run that would have made other rows.
 
     Raises:
@@ -74,14 +76,13 @@ def refuse_other_run(output: Path, before: dict[str, Any], now: dict[str, Any] |
     """
     hint = "use the same again to go on, or discard that work with --restart"
     begun = f"{output}: an unfinished run is there"
+    path = output if isinstance(output, Path) else None
     if now is None:
-        raise OutputRefusedError(
-            f"{begun}, which this one cannot go on with", path=output, hint=hint
-        )
+        raise OutputRefusedError(f"{begun}, which this one cannot go on with", path=path, hint=hint)
     for name in {**now, **before}:
         if before.get(name) != now.get(name):
             difference = f"{name}: {_short(before.get(name))} then, {_short(now.get(name))} now"
-            raise OutputRefusedError(f"{begun}, with another {difference}", path=output, hint=hint)
+            raise OutputRefusedError(f"{begun}, with another {difference}", path=path, hint=hint)
 
 
 def _short(value: object) -> str:

@@ -7,12 +7,13 @@ import os
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetFormatError
 from llama_cli.output.translate import translated_errors
+from llama_cli.remote.address import is_remote
 
 METADATA_KEY = "llama_cli"
 FORMAT_VERSION = 1
@@ -47,12 +48,16 @@ class InputProvenance:
     Attributes:
         name: of a single input without its folder, of several as the user would name them.
         bytes: size, as read.
-        xxh3_128: of all its bytes, 32 hex digits.
+        xxh3_128: of all its bytes, 32 hex digits; empty of a table on a server that tells its
+            version, since all its bytes are not downloaded for this.
+        version: of an input on a server, what that calls it: an ETag, a generation, the digest
+            that a repository has; empty where it does not say.
     """
 
     name: str
     bytes: int
     xxh3_128: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +161,19 @@ class Provenance:
 def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
     """Read a Parquet file's provenance.
 
+    Args:
+        path: of a file on this machine, or its URL.
+
     Returns:
         The provenance, or None where the file has no such key: another tool made it.
 
     Raises:
         ParquetIOError: the file cannot be read.
+        InputError: the URL leads to no file.
+        InputReadError: the server does not answer.
         ParquetFormatError: it is not Parquet, or its provenance cannot be understood.
     """
-    # Opened by Python: Arrow takes no names that are not UTF-8.
-    with translated_errors(Path(path)), Path(path).open("rb") as file:
+    with translated_errors(Path(path)), _open(path) as file:
         key_values = pq.read_metadata(file).metadata or {}
     text = key_values.get(METADATA_KEY.encode())
     if text is None:
@@ -174,6 +183,16 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
     except (KeyError, TypeError, ValueError) as error:
         detail = f"the footer's {METADATA_KEY} cannot be read: {error!r}"
         raise ParquetFormatError(detail, path=Path(path)) from error
+
+
+def _open(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opened by Python: Arrow takes no names that are not UTF-8."""
+    if isinstance(path, str) and is_remote(path):
+        from llama_cli.remote.finding import find_files
+        from llama_cli.remote.reader import RemoteFile
+
+        return cast(BinaryIO, RemoteFile(find_files(path)[0]))
+    return Path(path).open("rb")
 
 
 def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:

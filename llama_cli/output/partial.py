@@ -12,12 +12,12 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llama_cli.errors import OutputRefusedError
+from llama_cli.errors import ParquetError
 from llama_cli.output.active import registered
 from llama_cli.output.data_file import DataFile
 from llama_cli.output.interrupts import interrupts_ignored
@@ -25,8 +25,8 @@ from llama_cli.output.journal import Commit, RunHeader
 from llama_cli.output.journal_file import JournalFile
 from llama_cli.output.leftover import find_finished, read_leftover, refuse_other_run
 from llama_cli.output.segments import MAGIC, last_footer, read_footers
-from llama_cli.output.target import Target, beside
-from llama_cli.output.translate import io_error, translated_errors
+from llama_cli.output.target import Output, beside, make_target
+from llama_cli.output.translate import translated_errors
 
 log = logging.getLogger(__name__)
 
@@ -38,33 +38,35 @@ class PartialOutput:
     without one leaves nothing behind, and what is found of such a run is removed.
     """
 
-    def __init__(self, output: Path, *, overwrite: bool) -> None:
+    def __init__(self, output: Output, *, overwrite: bool) -> None:
         """Lock the output, and make the folders above it where they are missing.
 
         Args:
-            output: where the finished file goes; a link is followed and stays a link.
+            output: where the finished file goes, a path or a URL; a link is followed and stays a
+                link.
             overwrite: whether an existing file may be replaced.
 
         Raises:
             OutputRefusedError: something that must not be replaced is there.
             OutputLockedError: another run is writing it.
             ParquetIOError: the operating system refused.
+            ParquetError: the server does not answer.
         """
         self._output = output
         self._finished_bytes = self._kept_rows = 0
-        with translated_errors(output), registered(self):
-            self._target = Target(output, overwrite=overwrite)
-            self._data = DataFile(beside(output, ".partial"))
+        self._data = DataFile(beside(output, ".partial"))
+        self.place = output if isinstance(output, Path) else self._data.path
+        with translated_errors(self.place), registered(self):
+            self._target = make_target(output, overwrite=overwrite)
             self._journal = JournalFile(beside(output, ".journal"), output)
             found = b"unknown"
             try:
                 found = self._journal.read()
                 self._journal.entries = read_leftover(found, self._journal.path, self._data.path)
-                self.finished_before = find_finished(
-                    self.header, self._target.path, self._data.path
-                )
+                self.finished_before = find_finished(self.header, self._target, self._data)
                 if self.finished_before is None:
-                    self._warn_of_lost_rows()
+                    if self.identity and self._journal.entries.damaged and not self.commits:
+                        log.warning("%s is gone or empty: the run begins anew", self._data.path)
                     self._target.check()
             except BaseException:
                 self._close(remove_journal=not found)
@@ -111,6 +113,11 @@ class PartialOutput:
         """Bytes that are safe; in the end, all."""
         return self._finished_bytes or (self.commits[-1].end if self.commits else 0)
 
+    @property
+    def finished_bytes(self) -> int:
+        """Size of the finished output."""
+        return self._finished_bytes or self._target.size()
+
     def last_commit(self, identity: dict[str, Any] | None) -> Commit | None:
         """Where a run of that identity would go on; None where it would begin.
 
@@ -136,12 +143,13 @@ class PartialOutput:
             OutputRefusedError: as `last_commit`, or something must not be replaced.
             ParquetIOError: the operating system refused.
         """
-        with translated_errors(self._output):
+        with translated_errors(self.place):
             self._target.check()
             if self.header is None or restart or not self.last_commit(header.identity):
                 self._begin(header)
                 return header
-            self._continue()
+            self._data.cut(self.end)  # what was not committed
+            self._journal.go_on()
             return self.header
 
     def open_segment(self) -> pa.OSFile:
@@ -158,7 +166,7 @@ class PartialOutput:
         Raises:
             ParquetIOError: the operating system refused; the commits before stay.
         """
-        with translated_errors(self._output):
+        with translated_errors(self.place):
             if self.identity is not None:
                 self._data.sync()
             self._journal.add(Commit(rows, end, datetime.now(UTC), state))
@@ -171,20 +179,22 @@ class PartialOutput:
             ParquetFormatError: what was written does not read as it should.
             ParquetIOError: the operating system refused.
         """
-        with translated_errors(self._output):
+        with translated_errors(self.place):
             ends = [(commit.rows, commit.end) for commit in self.commits]
             footers = read_footers(self._data.fileno(), ends)
             footer, metadata = last_footer(schema, footers, key_values)
             size = self._data.add(footer[len(MAGIC) :] if ends else footer)
         try:
-            self._target.check()
-            with interrupts_ignored():  # there is nothing left to stop
-                self._data.rename(self._target.path)
-                self._target.sync_folder()
-                self._finished_bytes = size
-                self._close(remove_journal=True)
-        except (OSError, OutputRefusedError) as error:
-            self._keep(error)
+            with translated_errors(self.place):
+                self._target.check()
+                self._target.send(self._data, size)
+                with interrupts_ignored():  # there is nothing left to stop
+                    self._target.take(self._data)
+                    self._finished_bytes = size
+                    self._close(remove_journal=True)
+        except ParquetError as error:
+            error.hint = self._keep() or error.hint
+            raise
         return metadata
 
     def release(self) -> int:
@@ -228,7 +238,9 @@ class PartialOutput:
         return 0
 
     def clean_up(self) -> None:
-        """Remove the journal of the run that had `finished_before`."""
+        """Remove what is left of the run that had `finished_before`."""
+        with suppress(OSError):
+            self._data.remove()
         self._close(remove_journal=True)
 
     def _begin(self, header: RunHeader) -> None:
@@ -240,29 +252,17 @@ class PartialOutput:
         if header.identity is not None:
             self._target.sync_folder()
 
-    def _continue(self) -> None:
-        """Cut off what was not committed."""
-        self._data.cut(self.end)
-        self._journal.go_on()
-
-    def _warn_of_lost_rows(self) -> None:
-        if self.identity is not None and self._journal.entries.damaged and not self.commits:
-            log.warning("%s is gone or empty: the run begins anew", self._data.path)
-
     def _close(self, *, remove_journal: bool) -> None:
         self._data.close()
         self._journal.close(remove=remove_journal)
+        if remove_journal:
+            self._target.leave()
 
-    def _keep(self, error: OSError | OutputRefusedError) -> NoReturn:
-        """Fail without removing the file: it is complete, and may have taken hours."""
-        hint = None
-        if self.identity is not None and self._data.path.exists():
-            hint = "the rows are kept; run the same command again when that is mended"
-        elif self._data.path.exists():
-            hint = f"the finished file is kept as {self._data.path}"
-            self._close(remove_journal=True)
-        if isinstance(error, OSError):
-            failure = io_error(error, self._output)
-            failure.hint = hint or failure.hint
-            raise failure from error
-        raise OutputRefusedError(str(error), path=self._output, hint=hint) from error
+    def _keep(self) -> str | None:
+        """Keep the file, which is complete and may have taken hours; returns what to do with it."""
+        if not self._data.path.exists():
+            return None
+        if self.identity is not None:
+            return "the rows are kept; run the same command again when that is mended"
+        self._close(remove_journal=True)
+        return f"the finished file is kept as {self._data.path}"

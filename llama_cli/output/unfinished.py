@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.output.journal import Commit, Journal, RunHeader, Session
-from llama_cli.output.target import beside
+from llama_cli.output.target import Output, beside
 from llama_cli.output.translate import translated_errors
 
 
@@ -31,7 +31,7 @@ class UnfinishedRun:
     running: bool
 
 
-def read_unfinished(output: Path) -> UnfinishedRun | None:
+def read_unfinished(output: Output) -> UnfinishedRun | None:
     """The unfinished run beside an output; None where there is none that could go on.
 
     Raises:

@@ -82,7 +82,7 @@ class ParquetWriter:
             raise ValueError(f"row_group_bytes must be 1 to 2**30, got {row_group_bytes}")
         self._schema = schema or output_schema(embedding_dim, line_numbers=line_numbers)
         self._extra = extra_columns(self._schema)
-        self._path = Path(output_path)
+        self._path = partial.place if partial else Path(output_path)
         self._dim = embedding_dim
         self._lines = has_line_numbers(self._schema)
         self._on_progress = on_progress

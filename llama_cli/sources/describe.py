@@ -23,7 +23,7 @@ from llama_cli.sources.delimited import (
     read_dialect,
 )
 from llama_cli.sources.formats import JSON, TEXT, TSV, Format, find_format, refuse_binary
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.json_lines import find_types, first_object, sample_columns
 from llama_cli.sources.lines import LineReader
 from llama_cli.sources.options import EVERY_COLUMN, ReadOptions
@@ -68,7 +68,7 @@ class Description:
 
 
 def describe(
-    file: InputFile, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
     """Look at an open input.
 
@@ -83,7 +83,7 @@ def describe(
         UsageError: a column to be kept would have the name of another.
     """
     head = stream.peek(lambda ahead: b"\n" in ahead or len(ahead) >= CHUNK)
-    kind = find_format(file.path.name, head, options.format)
+    kind = find_format(file.file_name, head, options.format)
     if not kind.compressible:
         return _describe_table(file, stream, kind, options, taken)
     refuse_binary(head, stream.name)
@@ -105,8 +105,14 @@ def _refuse_columns(name: str, options: ReadOptions) -> None:
 
 
 def _describe_table(
-    file: InputFile, stream: ByteStream, kind: Format, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, kind: Format, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
+    if file.is_regular and not file.has_parts and stream.compression is None:
+        raise InputError(
+            f"{stream.name}: {kind.name.capitalize()} can only be read from a server that sends "
+            "parts of a file and says of which version they are",
+            hint="download it first",
+        )
     if not file.is_regular or stream.compression is not None:
         raise InputError(
             f"{stream.name}: {kind.name.capitalize()} cannot be read from a pipe or unpacked on "
@@ -139,7 +145,7 @@ def _describe_csv(
 
 
 def _describe_json(
-    file: InputFile, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
+    file: Input, stream: ByteStream, options: ReadOptions, taken: Sequence[str]
 ) -> Description:
     head = stream.peek(first_object())
     if head.lstrip().startswith(b"["):
@@ -175,7 +181,7 @@ def _names_in(keep: Sequence[str]) -> set[str]:
     return {*keep, *(word.partition("=")[0] for word in keep)}
 
 
-def _all_lines(file: InputFile) -> Iterator[bytes]:
+def _all_lines(file: Input) -> Iterator[bytes]:
     """All lines of a file, opened once more."""
     with file.open() as raw:
         for line, _ in LineReader(ByteStream(raw, name=file.name, size=None)):

@@ -8,16 +8,67 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, Self
 
 from llama_cli.errors import InputError
+from llama_cli.remote.address import is_remote
 
 STANDARD_INPUT = Path("/dev/stdin")
 
 
+class Input(Protocol):
+    """One input, wherever it is."""
+
+    @property
+    def name(self) -> str:
+        """What messages, the column ``source`` and the output's footer call it."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """Its name without a folder, which may tell its format."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Where it is, in words by which it is known again."""
+        ...
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a file that can be read again."""
+        ...
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether any part of it can be read without those before."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """What changes when its content does; empty where only reading it tells."""
+        ...
+
+    def size(self) -> int | None:
+        """Its size in bytes; None where that is not known, as of a pipe."""
+        ...
+
+    def open(self) -> BinaryIO:
+        """Open it for reading bytes.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        ...
+
+    def named(self, name: str) -> Self:
+        """The same under another name."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One input.
+    """A file, or a pipe, on this machine.
 
     Attributes:
         path: where it is.
@@ -26,6 +77,33 @@ class InputFile:
 
     path: Path
     name: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name without a folder."""
+        return self.path.name
+
+    @property
+    def address(self) -> str:
+        """Its path from the root."""
+        return str(self.path.absolute())
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether it is a file."""
+        return self.is_regular
+
+    @property
+    def version(self) -> str:
+        """None: what a disk says of a file's last change may be wrong."""
+        return ""
+
+    def named(self, name: str) -> Self:
+        """The same under another name."""
+        return type(self)(self.path, name)
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     @property
     def is_regular(self) -> bool:
@@ -55,24 +133,33 @@ def is_descriptor(path: Path) -> bool:
     return path == STANDARD_INPUT or path.is_relative_to("/dev/fd")
 
 
-def find_inputs(words: Sequence[str], *, exclude: Iterable[Path] = ()) -> list[InputFile]:
+def find_inputs(words: Sequence[str], *, exclude: Iterable[Path | str] = ()) -> list[Input]:
     """The inputs that the user named, in that order.
 
     Args:
         words: names of files, folders (all files in it and below, without hidden ones, sorted by
-            name) and pipes, patterns with ``*``, ``**``, ``?`` or ``[…]``, and ``-`` for standard
-            input.
+            name) and pipes, patterns with ``*``, ``**``, ``?`` or ``[…]``, URLs, and ``-`` for
+            standard input.
         exclude: files that are not taken from folders and patterns, as the output is not.
 
     Returns:
-        At least one. A single one goes by its name alone, several by the paths that lead to them.
+        At least one. A single one goes by its name alone, several by the paths that lead to them,
+        remote ones by their URLs.
 
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    left_out = {os.path.realpath(path) for path in exclude}
+    exclude = [*exclude]
+    left_out = {os.path.realpath(path) for path in exclude if isinstance(path, Path)}
     paths: list[Path] = []
+    found_at: list[Path | Input] = []
     for word in words:
+        if is_remote(word):
+            # Here and not above: a run that needs no network does not load what knows it.
+            from llama_cli.sources.remote import find_remote
+
+            found_at += find_remote(word, [url for url in exclude if isinstance(url, str)])
+            continue
         try:
             found = _expand(word, left_out)
             for path in found:
@@ -80,13 +167,18 @@ def find_inputs(words: Sequence[str], *, exclude: Iterable[Path] = ()) -> list[I
         except OSError as error:
             raise InputError(f"{error.filename or word}: {error.strerror}") from error
         paths += found
+        found_at += found
     if paths.count(STANDARD_INPUT) > 1:
         raise InputError("standard input can be read once only")
-    if len(paths) == 1:
+    if len(paths) == len(found_at) == 1:
         (path,) = paths
         regular = InputFile(path, path.name)
         return [regular if regular.is_regular else InputFile(path, "pipe")]
-    return [InputFile(path, "pipe" if is_descriptor(path) else str(path)) for path in paths]
+    return [_named_by_path(one) if isinstance(one, Path) else one for one in found_at]
+
+
+def _named_by_path(path: Path) -> InputFile:
+    return InputFile(path, "pipe" if is_descriptor(path) else str(path))
 
 
 def _expand(word: str, left_out: set[str]) -> list[Path]:

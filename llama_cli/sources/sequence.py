@@ -13,7 +13,7 @@ from llama_cli.errors import InputError
 from llama_cli.sources.columns import merge_types, storable
 from llama_cli.sources.describe import Description, describe
 from llama_cli.sources.formats import JSON
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.options import ReadOptions
 from llama_cli.sources.skips import SkipLog, SkippedRows
 from llama_cli.sources.source import (
@@ -44,7 +44,7 @@ START = Place()
 class InputSequence(Closing):
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
-    def __init__(self, files: Sequence[InputFile], options: ReadOptions) -> None:
+    def __init__(self, files: Sequence[Input], options: ReadOptions) -> None:
         """Nothing is opened yet.
 
         Args:
@@ -136,14 +136,18 @@ class InputSequence(Closing):
         *whole, last = enumerate(inputs)
         if self._options.limit is None:
             whole.append(last)
-        elif fingerprint_file(self.files[last[0]], last[1].bytes) != last[1]:
+        elif not self._is(*last, so_far=True):
             return False
         enough = self._options.limit is not None or len(inputs) == len(self.files)
         return enough and all(self._is(number, before) for number, before in whole)
 
-    def _is(self, number: int, before: Fingerprint) -> bool:
-        same_size = self._sizes[number] == before.bytes
-        return same_size and fingerprint_file(self.files[number]) == before
+    def _is(self, number: int, before: Fingerprint, *, so_far: bool = False) -> bool:
+        file, size = self.files[number], self._sizes[number]
+        if file.version and before.version:
+            return file.version == before.version
+        if so_far:
+            return fingerprint_file(file, before.bytes)[:2] == before[:2]
+        return size in (None, before.bytes) and fingerprint_file(file)[:2] == before[:2]
 
     def __iter__(self) -> Iterator[TextRecord]:
         """The texts, blank ones and bad rows left out.
@@ -165,7 +169,8 @@ class InputSequence(Closing):
                     self._last = Place(number, record.line, record.end)
                     return
                 del record  # a huge text is let go before the next one is read
-            self._done[number] = source.fingerprint()
+            version = self.files[number].version
+            self._done[number] = source.fingerprint()._replace(version=version)
             self._opened.pop(number).file.close()
             if self._rows == rows_before:
                 del self._sources[number]  # no place in it is ever asked for
@@ -206,7 +211,9 @@ class InputSequence(Closing):
         """What the inputs were that have been read: of the last one as far as texts were taken."""
         known = [self._done[number] for number in sorted(self._done)]
         if self._last is not None:
-            known.append(self._sources[self._last.source].fingerprint_at(self._last.position))
+            number, _, position = self._last
+            last = self._sources[number].fingerprint_at(position)
+            known.append(last._replace(version=self.files[number].version))
         return known
 
     def take_rest(self) -> list[SkippedRows]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import xxhash
 from llama_cli.errors import InputError, InputReadError
 from llama_cli.sources.delimited import read_csv
 from llama_cli.sources.describe import Description
-from llama_cli.sources.inputs import InputFile
+from llama_cli.sources.inputs import Input
 from llama_cli.sources.json_lines import read_json
 from llama_cli.sources.kept import attach_kept
 from llama_cli.sources.lines import LineReader
@@ -29,6 +30,9 @@ class Fingerprint(NamedTuple):
 
     bytes: int
     xxh3_128: str
+    """Empty of a remote table that has a version: it is not downloaded for this."""
+    version: str = ""
+    """Of a remote input, where its server says it."""
 
 
 class OpenInput(NamedTuple):
@@ -82,9 +86,11 @@ class StreamSource:
         file: BinaryIO,
         stream: ByteStream,
         read: Callable[[LineReader], Iterator[TextRecord]],
+        version: str = "",
     ) -> None:
-        """Read texts from a stream."""
+        """Read texts from a stream; a version stands for all its bytes where there is one."""
         self._file = file
+        self._version = version
         self._stream = stream
         self._lines = LineReader(stream)
         self._read = read
@@ -123,6 +129,8 @@ class StreamSource:
         """
         if self._stream.compression is None:
             return Fingerprint(position, self.digest_at(position))
+        if self._version:  # of a server, from which the rest would have to be downloaded
+            return Fingerprint(self._stream.bytes_read, "", self._version)
         if not self._file.seekable():
             return self.fingerprint()
         return _fingerprint(self._file, self._stream.name)
@@ -137,6 +145,7 @@ class TableSource:
         name: str,
         table: Table,
         read: Callable[[Table, int], Iterator[TextRecord]],
+        version: str = "",
     ) -> None:
         """Read texts from a table.
 
@@ -145,21 +154,25 @@ class TableSource:
             name: its name, for messages.
             table: what is in it.
             read: the texts of a table from a row on, counted from 0.
+            version: what stands for all its bytes; empty where only they do.
         """
         self._file = file
+        self._version = version
         self._name = name
         self._table: Table | None = table
         self._rows = table.count_rows()
         self._read = read
         self._first = 0
-        self._size = os.fstat(file.fileno()).st_size
+        self._size = file.seek(0, io.SEEK_END)
 
     @cached_property
     def _fingerprint(self) -> Fingerprint:
         """Of all its bytes, read for this alone: rows are everywhere in the file.
 
-        Of the file that is open, whatever has its name by now.
+        Of the file that is open, whatever has its name by now. A version stands for all bytes.
         """
+        if self._version:
+            return Fingerprint(self._size, "", self._version)
         return _fingerprint(self._file, self._name)
 
     def records(self) -> Iterator[TextRecord]:
@@ -197,7 +210,7 @@ class TableSource:
         return self._fingerprint
 
 
-def fingerprint_file(file: InputFile, most: int = sys.maxsize) -> Fingerprint:
+def fingerprint_file(file: Input, most: int = sys.maxsize) -> Fingerprint:
     """Size and digest of a file, or of its first bytes.
 
     Raises:
@@ -212,7 +225,7 @@ def _fingerprint(raw: BinaryIO, name: str, most: int = sys.maxsize) -> Fingerpri
     """Of an open file, whose position stays what it is."""
     digest, size = xxhash.xxh3_128(), 0
     try:
-        while chunk := os.pread(raw.fileno(), min(CHUNK, most - size), size):
+        while chunk := _read_at(raw, min(CHUNK, most - size), size):
             digest.update(chunk)
             size += len(chunk)
     except OSError as error:
@@ -220,8 +233,16 @@ def _fingerprint(raw: BinaryIO, name: str, most: int = sys.maxsize) -> Fingerpri
     return Fingerprint(size, digest.hexdigest())
 
 
+def _read_at(raw: BinaryIO, size: int, position: int) -> bytes:
+    """Some bytes of a file; the position of one on this machine stays, as another thread reads."""
+    if isinstance(raw, io.FileIO):
+        return os.pread(raw.fileno(), size, position)
+    raw.seek(position)
+    return raw.read(size)
+
+
 def open_source(
-    file: InputFile, opened: OpenInput, found: Description, skips: SourceSkips, most: int | None
+    file: Input, opened: OpenInput, found: Description, skips: SourceSkips, most: int | None
 ) -> Source:
     """The texts of an input that was looked at before.
 
@@ -238,7 +259,7 @@ def open_source(
     """
     columns, kind, dialect = found.columns, found.format, found.dialect
     if columns is None:
-        return StreamSource(*opened, partial(read_texts, skips=skips))
+        return StreamSource(*opened, partial(read_texts, skips=skips), file.version)
 
     def read_rows(lines: LineReader) -> Iterator[TextRecord]:
         if dialect is None:
@@ -252,6 +273,6 @@ def open_source(
             yield from read_table(table, columns, first, skips)
 
     if kind.compressible:
-        return StreamSource(*opened, read_rows)
+        return StreamSource(*opened, read_rows, file.version)
     table = open_table(opened.file, file.name, kind.name)
-    return TableSource(opened.file, file.name, table, read_part)
+    return TableSource(opened.file, file.name, table, read_part, file.version)

@@ -174,6 +174,7 @@ def test_the_input_that_was_being_read_was_packed_otherwise(
         "name": "in/b.txt.gz",
         "bytes": len(data),
         "xxh3_128": xxhash.xxh3_128_hexdigest(data),
+        "version": "",
     }
 
 

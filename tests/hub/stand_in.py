@@ -200,6 +200,7 @@ def serve(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
             with contextlib.suppress(ConnectionError):
                 answer(self)
 
+        do_POST = do_PUT = do_GET  # noqa: N815 - so are these
         do_HEAD = do_GET  # noqa: N815 - its name in the standard library
 
         def log_message(self, *_: object) -> None:

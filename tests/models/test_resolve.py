@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.cache import cache_folder
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.models import fingerprint, resolve
 from llama_cli.models.default import DEFAULT_MODEL, DEFAULT_SHA256
@@ -84,7 +85,7 @@ class TestFingerprint:
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
     def test_a_damaged_cache_is_no_error(self, tmp_path: Path, content: bytes) -> None:
-        cache = fingerprint.cache_folder() / "sha256.json"
+        cache = cache_folder() / "sha256.json"
         cache.parent.mkdir(parents=True)
         cache.write_bytes(content)
         path = tmp_path / "model.gguf"

@@ -70,7 +70,7 @@ def test_the_json() -> None:
         "pooling": "mean",
         "normalized": True,
         "max_length": 512,
-        "input": {"name": "größe.txt", "bytes": 12345, "xxh3_128": "cd" * 16},
+        "input": {"name": "größe.txt", "bytes": 12345, "xxh3_128": "cd" * 16, "version": ""},
         "rows": 200,
         "skipped": 3,
         "cut": 1,

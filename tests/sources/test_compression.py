@@ -64,7 +64,7 @@ def test_the_fingerprint_is_of_the_file_itself(path: Path, packer: str) -> None:
     _, pack = PACKERS[packer]
     path.write_bytes(pack(LINES))
     (found,) = Reading(path).fingerprints
-    assert found == (path.stat().st_size, xxhash.xxh3_128(path.read_bytes()).hexdigest())
+    assert found[:2] == (path.stat().st_size, xxhash.xxh3_128(path.read_bytes()).hexdigest())
 
 
 @kinds

@@ -63,7 +63,7 @@ def test_the_fingerprint_is_of_what_was_read(tmp_path: Path) -> None:
     content = b"one\n\ntwo\n\nthree\n"
     path.write_bytes(content)
     (found,) = Reading(path, limit=2).fingerprints
-    assert found == (9, xxhash.xxh3_128(content[:9]).hexdigest())
+    assert found[:2] == (9, xxhash.xxh3_128(content[:9]).hexdigest())
 
 
 @pytest.mark.parametrize("kind", LIBRARIES)

@@ -35,7 +35,7 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Files, folders, 'patterns*' or pipes; - for stdin.",
+        help="Files, folders, 'patterns*', URLs, pipes; - for stdin.",
         rich_help_panel=_GROUP,
     ),
 ]

@@ -1,0 +1,120 @@
+"""What goes wrong on the way to a server: whether it may pass, and how long to wait for that."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from llama_cli.errors import InputError, InputReadError
+
+Answer = TypeVar("Answer")
+
+log = logging.getLogger(__name__)
+
+# Seconds before the next tries. A server that restarts is back within them; a wrong name of one is
+# told soon, since nothing has been read yet.
+FIRST_PAUSES = (0.5, 2.0)
+PAUSES = (0.5, 2.0, 5.0, 15.0)
+_LONGEST_PAUSE = 60.0
+_LONGEST_WORDS = 200
+
+
+class PassingError(Exception):
+    """May be otherwise a moment later; ``wait`` is how long the server asks for, in seconds."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(in_one_line(reason))
+        self.wait = wait
+
+
+class RefusedError(Exception):
+    """The server has answered, and the answer will stay the same.
+
+    Attributes:
+        hint: what the user can do about it, or None.
+        missing: whether there is no such file.
+    """
+
+    def __init__(self, reason: str, *, hint: str | None = None, missing: bool = False) -> None:
+        super().__init__(in_one_line(reason))
+        self.hint = hint
+        self.missing = missing
+
+
+class ChangedError(Exception):
+    """The file is not the one that was opened."""
+
+    def __init__(self) -> None:
+        super().__init__("changed while it was read")
+
+
+class Patience:
+    """Counts the tries of one request, and waits between them."""
+
+    def __init__(self, address: str, pauses: tuple[float, ...]) -> None:
+        """No try has failed yet.
+
+        Args:
+            address: what is asked for, for messages.
+            pauses: seconds before each further try.
+        """
+        self._address = address
+        self._pauses = pauses
+        self._failed = 0
+
+    def wait(self, error: PassingError) -> None:
+        """Wait until it makes sense to try again.
+
+        Raises:
+            PassingError: it has been tried often enough.
+        """
+        if self._failed == len(self._pauses):
+            raise PassingError(f"{error}; tried {self._failed + 1} times") from error
+        seconds = min(max(self._pauses[self._failed], error.wait), _LONGEST_PAUSE)
+        self._failed += 1
+        log.info("%s: %s; trying again in %g s", self._address, error, seconds)
+        time.sleep(seconds)
+
+
+def persist(ask: Callable[[], Answer], address: str) -> Answer:
+    """The answer to a first question, asked again where that may help.
+
+    Raises:
+        RefusedError: it is a refusal.
+        PassingError: there is none.
+    """
+    patience = Patience(address, FIRST_PAUSES)
+    while True:
+        try:
+            return ask()
+        except PassingError as error:
+            patience.wait(error)
+
+
+def as_input_error(address: str, error: RefusedError) -> InputError:
+    """The error for the user where a file is refused before anything of it is read."""
+    return InputError(f"{address}: {error}", hint=error.hint)
+
+
+def as_read_error(
+    address: str, error: RefusedError | ChangedError | PassingError
+) -> InputReadError:
+    """The error for the user where reading cannot go on."""
+    hint = error.hint if isinstance(error, RefusedError) else None
+    return InputReadError(f"{address}: cannot read: {error}", hint=hint)
+
+
+def in_one_line(words: object) -> str:
+    """What a library says of an error, short enough to be shown."""
+    line = " ".join(str(words).split())
+    return line if len(line) <= _LONGEST_WORDS else f"{line[:_LONGEST_WORDS]}…"
+
+
+def not_installed(scheme: str, error: ImportError) -> InputError:
+    """The error for the user where a library is missing."""
+    return InputError(
+        f"{scheme}:// needs a library that is not installed ({in_one_line(error)})",
+        hint="pip install 'llama-cli-embed[remote]'",
+    )
