@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
@@ -60,6 +61,19 @@ def test_an_output_is_uploaded(job: RemoteJob, bucket: Bucket) -> None:
     assert made is not None
     assert made.rows == 1500
     assert files_below(job.folder) == ["in.txt"]
+
+
+def test_other_tools_read_it_from_there(job: RemoteJob) -> None:
+    assert job.run("-q").code == 0
+    names = {
+        "aws_endpoint_url": "AWS_ENDPOINT_URL",
+        "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+        "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "aws_region": "AWS_DEFAULT_REGION",
+    }
+    options = {name: os.environ[variable] for name, variable in names.items()}
+    frame = pl.read_parquet(job.output, storage_options={**options, "aws_allow_http": "true"})
+    assert frame["text"].to_list() == TEXTS
 
 
 def test_an_existing_one_is_refused_and_replaced(job: RemoteJob, bucket: Bucket) -> None:
