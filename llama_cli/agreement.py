@@ -15,6 +15,7 @@ from llama_cli.job import EmbedJob
 from llama_cli.output.metadata import FORMAT_VERSION
 from llama_cli.output.partial import PartialOutput
 from llama_cli.output.schema import extra_columns
+from llama_cli.remote.address import WEB, scheme_of
 from llama_cli.sources.inputs import Input
 from llama_cli.sources.sequence import InputSequence
 
@@ -81,17 +82,17 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
         now[file.address].append(file)
     then = [address for _, address, _ in before]
     if len(then) == len(job.inputs) == 1:  # it may have been renamed: what it holds is compared
-        ((name, _, version),) = before
+        ((name, address, version),) = before
         (file,) = job.inputs
         _refuse_other_version(file, version)
+        # Versions are compared in its place, and other files of a web server may have the same.
+        if address != file.address and file.version and scheme_of(address) in WEB:
+            raise _other_inputs(job, address)
         return [file.named(name) if job.with_source else file]
     times = collections.Counter(then)
     missing = [address for address in then if len(now[address]) < times[address]]
     if missing:
-        raise OutputRefusedError(
-            f"{job.output}: an unfinished run is there, with other inputs, {missing[0]} among them",
-            hint="use the same again to go on, or discard that work with --restart",
-        )
+        raise _other_inputs(job, missing[0])
     if len(job.inputs) > len(then):
         log.info(
             "going on with the inputs that the run began with (%d); %d more are there now",
@@ -103,6 +104,13 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
     for file, (_, _, version) in zip(chosen, before, strict=True):
         _refuse_other_version(file, version)
     return chosen
+
+
+def _other_inputs(job: EmbedJob, missing: str) -> OutputRefusedError:
+    return OutputRefusedError(
+        f"{job.output}: an unfinished run is there, with other inputs, {missing} among them",
+        hint="use the same again to go on, or discard that work with --restart",
+    )
 
 
 def _refuse_other_version(file: Input, then: str) -> None:

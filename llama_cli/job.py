@@ -14,7 +14,7 @@ from llama_cli.errors import OutputRefusedError, UsageError
 from llama_cli.models.file import ModelFile
 from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.target import Output, beside
-from llama_cli.remote.address import is_remote
+from llama_cli.remote.address import is_remote, normalised, shown, unknown_scheme
 from llama_cli.report import refuse_other_file
 from llama_cli.rows import SOURCE
 from llama_cli.sources.compression import COMPRESSIONS
@@ -102,11 +102,13 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
         UsageError: no output was named and there is no name to go by.
     """
     if output is not None:
+        _refuse_unknown_url(output)
         if output.endswith("/"):
+            name = shown(output) if is_remote(output) else output
             raise OutputRefusedError(
-                f"{output}: is a folder", path=Path(output), hint="name a file in it"
+                f"{name}: is a folder", path=Path(name), hint="name a file in it"
             )
-        return output if is_remote(output) else Path(output)
+        return normalised(output) if is_remote(output) else Path(output)
     if is_remote(words[0]):
         raise UsageError("an output is not made beside a URL: say where it goes with -o FILE")
     path = Path(words[0])
@@ -123,6 +125,11 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
     if made == path:
         raise UsageError(f"{path}: say where the output goes with -o FILE")
     return made
+
+
+def _refuse_unknown_url(word: str) -> None:
+    if reason := unknown_scheme(word):
+        raise UsageError(reason)
 
 
 def _mode(path: Path) -> int:
@@ -206,7 +213,7 @@ def _check_remote(url: str, inputs: Iterable[Input], *, overwrite: bool) -> None
     # Here and not above: a run that needs no network does not load what knows it.
     from llama_cli.output.remote_target import find_remote
 
-    if any(file.address == url for file in inputs):
+    if any(normalised(file.address) == url for file in inputs if is_remote(file.address)):
         raise OutputRefusedError(f"{url}: the output is the input itself")
     # A run that was killed when all but done is recognised by its journal.
     if find_remote(url) and not overwrite and not beside(url, ".journal").exists():

@@ -29,7 +29,7 @@ ALLOWED = {
     "report": {"sources", "types", "errors"},
     "job": {"engine", "models", "output", "remote", "report", "rows", "sources", "errors"},
     "recorder": {"output", "report", "rows", "sources", "tally", "types"},
-    "agreement": {"job", "engine", "output", "sources", "errors"},
+    "agreement": {"job", "engine", "output", "remote", "sources", "errors"},
     "outcome": {"", "job", "engine", "output", "sources", "tally"},
     "preparation": {
         "engine",

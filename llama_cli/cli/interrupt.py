@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -27,6 +28,9 @@ from llama_cli.stopping import StopSwitch
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # For what is ready to be encoded and synced.
 _PATIENCE_SECONDS = 8.0
+# What comes this soon is the same signal again: `timeout` sends it to the process, and at once to
+# the group that the process is in. Nobody presses Ctrl-C twice within it.
+_ECHO_SECONDS = 0.05
 # Back to the line's start, erase it, show the cursor: what a progress bar leaves to be done.
 _LEAVE_BAR = b"\r\x1b[2K\x1b[?25h"
 
@@ -59,6 +63,9 @@ class SignalWatch:
             if self.signal is not None:
                 self._leave(self.signal)
             self.signal = number
+            time.sleep(_ECHO_SECONDS)
+            while _next_signal(wake, 0) > 0:
+                pass
             if not self.switch.turn():  # the run has not begun: it may wait for a pipe
                 self._leave(number)
 

@@ -22,7 +22,7 @@ from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.known import Task
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.errors import LlamaCliError, RunInterruptedError
+from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
 from llama_cli.job import EmbedJob, check_output, check_prompt, check_report, name_output
 from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
@@ -30,6 +30,7 @@ from llama_cli.models.resolve import resolve_model
 from llama_cli.outcome import RunSummary
 from llama_cli.output.schema import DType, VectorType
 from llama_cli.output.target import beside
+from llama_cli.output.unfinished import is_work_file
 from llama_cli.pipeline import run
 from llama_cli.sources.inputs import find_inputs
 from llama_cli.sources.options import ReadOptions
@@ -126,9 +127,11 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
     is_named = named is not None or not settings.dry_run
     output = name_output(words, named) if is_named else Path(os.devnull)
     report = Path(settings.report) if settings.report else None
+    if settings.report and "://" in settings.report:
+        raise UsageError("--report is written to a file on this machine, not to a URL")
     beside_output = (beside(output, ".partial"), beside(output, ".journal"))
     own = [output, *beside_output, *([report] if report else [])]
-    inputs = find_inputs(settings.inputs, exclude=own)
+    inputs = find_inputs(settings.inputs, exclude=own, is_no_input=is_work_file)
     if not settings.dry_run:
         check_output(output, inputs, overwrite=settings.overwrite)
         check_report(report, output, inputs, overwrite=settings.overwrite)

@@ -74,7 +74,10 @@ def _inspect(path: Output, rows: int) -> int:
 
 def _find(path: Output) -> Input:
     if isinstance(path, str):
-        return find_inputs([path])[0]
+        file, *more = find_inputs([path])
+        if more:
+            raise InputError(f"{path}: is a folder or a pattern", hint="name one file")
+        return file
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if not path.is_file():

@@ -188,10 +188,10 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
 def _open(path: str | os.PathLike[str]) -> BinaryIO:
     """Opened by Python: Arrow takes no names that are not UTF-8."""
     if isinstance(path, str) and is_remote(path):
-        from llama_cli.remote.finding import find_files
+        from llama_cli.remote.finding import find_file
         from llama_cli.remote.reader import RemoteFile
 
-        return cast(BinaryIO, RemoteFile(find_files(path)[0]))
+        return cast(BinaryIO, RemoteFile(find_file(path)))
     return Path(path).open("rb")
 
 

@@ -9,9 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from llama_cli.output.journal import Commit, Journal, RunHeader, Session
+from llama_cli.output.journal import Commit, Journal, RunHeader, Session, looks_like_journal
 from llama_cli.output.target import Output, beside
 from llama_cli.output.translate import translated_errors
+
+# Enough to know a journal by.
+_HEAD_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,15 @@ def read_unfinished(output: Output) -> UnfinishedRun | None:
         return None
     last = journal.commits[-1] if journal.commits else None
     return UnfinishedRun(journal.header, last, journal.session, _is_held(path, journal.session))
+
+
+def is_work_file(path: Path) -> bool:
+    """Whether it is one of the two files beside an output that is being made."""
+    if path.suffix not in (".partial", ".journal"):
+        return False
+    with suppress(OSError), path.with_suffix(".journal").open("rb") as file:
+        return looks_like_journal(file.read(_HEAD_BYTES))
+    return False
 
 
 def _is_held(path: Path, session: Session | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 BUCKETS = ("s3", "gs")
@@ -9,6 +10,11 @@ WEB = ("http", "https")
 HUB = "hf"
 _SCHEMES = (*BUCKETS, *WEB, HUB)
 _MARK = "://"
+_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# A host with its port: a name, or an address of version 6 in brackets.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[^:\[\]]*)(:\d*)?")
+# The branch that is meant without one.
+_MAIN = re.compile(r"^((?:(?:datasets|models|spaces)/)?[^/@]+/[^/@]+)@main(?=/|$)")
 
 
 def is_remote(word: str) -> bool:
@@ -27,22 +33,44 @@ def rest_of(url: str) -> str:
     return url.partition(_MARK)[2]
 
 
+def unknown_scheme(word: str) -> str | None:
+    """What to say of a URL of a kind that is not known here; None of everything else."""
+    if _ANY_SCHEME.match(word) is None or is_remote(word):
+        return None
+    known = ", ".join(f"{scheme}{_MARK}" for scheme in _SCHEMES)
+    return f"{scheme_of(word)}{_MARK} is not known here; URLs begin with {known}"
+
+
+def normalised(url: str) -> str:
+    """The URL in the one spelling of those that mean the same."""
+    scheme, rest = scheme_of(url), rest_of(url)
+    return f"{scheme}{_MARK}{_MAIN.sub(lambda found: found[1], rest) if scheme == HUB else rest}"
+
+
 def has_credentials(url: str) -> bool:
     """Whether there is a user or a password before the host, or the bucket."""
-    # A repository of the Hub has its revision behind such a mark, but never in its first part.
-    return "@" in rest_of(url).partition("/")[0]
+    # A repository of the Hub has its revision behind such a mark, but never in its first part. A
+    # key may have a slash, so that it is not all before the first one; no bucket has a colon.
+    first = rest_of(url).partition("/")[0]
+    return "@" in first or (scheme_of(url) in BUCKETS and ":" in first)
 
 
 def shown(url: str) -> str:
     """The URL without what may be secret: a password, and on the web all behind the ``?``.
 
-    Presigned URLs have their signature there. Names in buckets may have a ``?`` of their own.
+    Presigned URLs have their signature there. Names in buckets may have a ``?`` of their own. Where
+    there may be a part of a password in the place of a host, nothing is shown.
     """
     scheme, rest = scheme_of(url), rest_of(url)
     if scheme in WEB:
         rest = rest.partition("#")[0].partition("?")[0]
     host, slash, path = rest.partition("/")
-    return f"{scheme}{_MARK}{host.rpartition('@')[2]}{slash}{path}"
+    host = host.rpartition("@")[2]
+    if scheme != HUB and _HOST.fullmatch(host) is None:
+        return f"{scheme}{_MARK}…"
+    if scheme in BUCKETS and ":" in host:
+        return f"{scheme}{_MARK}…"
+    return f"{scheme}{_MARK}{host}{slash}{path}"
 
 
 def words_shown(words: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
+import pyarrow as pa
 from pyarrow import fs
 
 from llama_cli.remote.trouble import PassingError, RefusedError, not_installed
@@ -51,6 +52,13 @@ _GS_HINT = (
     "for public buckets CLOUDSDK_AUTH_DISABLE_CREDENTIALS=1"
 )
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_PASSING = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    # A part that is not there: the file may have been replaced, which whoever reads it finds out.
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+)
 
 
 def open_filesystem(scheme: str, bucket: str) -> fs.FileSystem:
@@ -125,6 +133,8 @@ def translated(scheme: str) -> Iterator[None]:
         raise RefusedError("no such file", missing=True) from error
     except PermissionError as error:
         raise RefusedError("access denied", hint=_hint(scheme)) from error
+    except pa.ArrowInvalid as error:
+        raise RefusedError("a name with an empty part, as in a//b, cannot be used") from error
     except OSError as error:
         raise _explain(scheme, str(error)) from error
 
@@ -143,9 +153,8 @@ def _explain(scheme: str, message: str) -> PassingError | RefusedError:
             _REFUSALS[name], hint=None if missing else _hint(scheme), missing=missing
         )
     reason = f"{details} ({name})"
-    # A part that is not there: the file may have been replaced, which whoever reads it finds out.
     is_refusal = status and _CLIENT_ERROR <= int(status) < _SERVER_ERROR
-    if is_refusal and int(status) != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if is_refusal and int(status) not in _PASSING:
         return RefusedError(f"HTTP {status}: {details}")
     return PassingError(reason)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from llama_cli.errors import InputError
-from llama_cli.remote.address import BUCKETS, HUB, has_credentials, scheme_of, shown
+from llama_cli.remote.address import BUCKETS, HUB, has_credentials, normalised, scheme_of, shown
 from llama_cli.remote.reader import RemoteObject
 from llama_cli.remote.trouble import (
     PassingError,
@@ -45,14 +45,16 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
         InputReadError: the server does not answer.
     """
     scheme, address = scheme_of(url), shown(url)
+    url = f"{scheme}{url[len(scheme) :]}"  # in small letters
+    left_out = {normalised(one) for one in left_out}
     try:
         if scheme in BUCKETS:
-            return _find_in_bucket(url, address, set(left_out))
+            return _find_in_bucket(url, address, left_out)
         if scheme == HUB:
             from llama_cli.remote.hub import expand_repo
 
             found = persist(lambda: expand_repo(url), address)
-            return _without(found, address, set(left_out))
+            return _without(found, address, left_out)
         from llama_cli.remote.web import find_web_file
 
         return [persist(lambda: find_web_file(url), address)]
@@ -62,6 +64,14 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
         raise as_input_error(address, error) from error
     except PassingError as error:
         raise as_read_error(address, error) from error
+
+
+def find_file(url: str) -> FoundFile:
+    """The one file that a URL names. Raises as `find_files` does, of folders and patterns too."""
+    file, *more = find_files(url)
+    if more or normalised(file.address) != normalised(shown(url)):
+        raise InputError(f"{shown(url)}: is a folder or a pattern", hint="name one file")
+    return file
 
 
 def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[FoundFile]:
@@ -76,7 +86,7 @@ def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[Foun
 
 
 def _without(found: Sequence[FoundFile], address: str, left_out: set[str]) -> Sequence[FoundFile]:
-    rest = [file for file in found if len(found) == 1 or file.address not in left_out]
+    rest = [file for file in found if len(found) == 1 or normalised(file.address) not in left_out]
     if not rest:
         raise InputError(f"{address}: there is no file in this folder")
     return rest

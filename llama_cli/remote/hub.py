@@ -220,6 +220,8 @@ def translated() -> Iterator[None]:
         raise _explain(error) from error
     except httpx2.TransportError as error:
         raise PassingError("the Hub does not answer") from error
+    except (ValueError, TypeError, KeyError) as error:  # a page that some proxy made, perhaps
+        raise PassingError("the Hub's answer cannot be understood") from error
 
 
 def _explain(error: HfHubHTTPError) -> PassingError | RefusedError:

@@ -12,6 +12,8 @@ from llama_cli.remote.finding import FoundFile
 from llama_cli.remote.trouble import RefusedError, not_installed, persist
 
 _PIECE = 8 << 20
+# Arrow sends in the background, and keeps all that it has not sent yet.
+_PIECES_UNDER_WAY = 4
 
 
 def check_output_url(url: str) -> None:
@@ -72,9 +74,11 @@ def upload(file: Path, url: str) -> None:
     with translated(scheme):
         stream = filesystem.open_output_stream(path)
     _never_close(stream)
-    for piece in _pieces(file):
+    for number, piece in enumerate(_pieces(file), start=1):
         with translated(scheme):
             stream.write(piece)
+            if number % _PIECES_UNDER_WAY == 0:
+                stream.flush()
     with translated(scheme):
         stream.close()
 

@@ -17,6 +17,10 @@ from llama_cli.remote.address import shown
 from llama_cli.remote.trouble import ChangedError, PassingError, RefusedError
 
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+# Answers that are the file, or say something of it; others below 400 are pages about it.
+_FILES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+# That of gzip is recognised by its first bytes, like any gzip file.
+_ENCODINGS = ("identity", "gzip", "x-gzip")
 _LIFETIME = "the address may have expired, or want a login"
 _HINTS = {HTTPStatus.UNAUTHORIZED: _LIFETIME, HTTPStatus.FORBIDDEN: _LIFETIME}
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
@@ -68,12 +72,23 @@ def find_web_file(url: str) -> WebFile:
     # Not HEAD, which presigned URLs are not signed for.
     with _asking(url, {"Range": "bytes=0-0"}) as answer:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if answer.headers.get("Content-Range") != "bytes */0":
+                return _find_without_ranges(url)
             return WebFile(url, shown(url), 0, _version_of(answer, 0), has_ranges=True)
         size = _size_of(answer)
         version = _version_of(answer, size)
         # Two parts are only known to be of one file by its version.
         ranges = answer.status_code == HTTPStatus.PARTIAL_CONTENT and size is not None
         return WebFile(url, shown(url), size, version, has_ranges=ranges and bool(version))
+
+
+def _find_without_ranges(url: str) -> WebFile:
+    """The file at a URL whose server refuses to send parts, without saying that it is empty."""
+    with _asking(url, {}) as answer:
+        if answer.status_code != HTTPStatus.OK:
+            raise RefusedError(f"HTTP {answer.status_code}")
+        size = _size_of(answer)
+        return WebFile(url, shown(url), size, _version_of(answer, size), has_ranges=False)
 
 
 class RangedParts:
@@ -151,7 +166,7 @@ class WholeParts:
     def _begin(self) -> None:
         self.close()
         answer = self._opened.enter_context(_asking(self._file.url, self._file.headers))
-        if _differs(self._file, answer):
+        if _differs(self._file, answer) or _size_of(answer) not in (None, self._file.size):
             raise ChangedError
         self._pieces = answer.iter_raw()
         self._position = 0
@@ -206,7 +221,10 @@ def _describe(error: httpx2.TransportError) -> str:
 
 def _refuse_failure(answer: httpx2.Response) -> None:
     status = answer.status_code
-    if status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if status in _FILES:
+        packed = answer.headers.get("Content-Encoding", "identity").lower()
+        if packed not in _ENCODINGS:
+            raise RefusedError(f"the server packs it with {packed}, and was asked not to")
         return
     reason = f"HTTP {status} {answer.reason_phrase}".rstrip()
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -77,7 +77,8 @@ def choose_text_column(
             )
         if wanted not in texts:
             raise InputError(
-                f"{name}: the column {wanted} does not hold text", hint=_listing(texts)
+                f"{name}: the column {wanted} does not hold text",
+                hint=_listing(texts, "those with text are") if texts else "none does",
             )
         return wanted
     if len(texts) == 1:
@@ -99,10 +100,10 @@ def suggest_column(wanted: str, columns: Iterable[str]) -> str:
     return _listing(columns)
 
 
-def _listing(columns: Sequence[str]) -> str:
+def _listing(columns: Sequence[str], are: str = "there are") -> str:
     shown = ", ".join(columns[:_SHOWN])
     rest = len(columns) - _SHOWN
-    return f"there are: {shown}" + (f" and {rest} more" if rest > 0 else "")
+    return f"{are}: {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
 def choose_kept(
@@ -138,20 +139,24 @@ def choose_kept(
 def _chosen_names(
     name: str, columns: Sequence[str], text: str, wanted: Sequence[str]
 ) -> dict[str, str]:
-    """The names in the output by those in the table; a later choice for a column counts."""
+    """The names in the output by those in the table."""
     chosen: dict[str, str] = {}
+    named: set[str] = set()
     for word in wanted:
-        old, renamed, new = word.partition("=")
         if word == EVERY_COLUMN:
             chosen |= {column: chosen.get(column, column) for column in columns if column != text}
-        elif word in columns:
-            chosen[word] = word
-        elif renamed and new and old in columns:
-            chosen[old] = new
-        else:
+            continue
+        old, renamed, new = (word, "", word) if word in columns else word.partition("=")
+        if not old or (renamed and not new):
+            raise UsageError(f"--keep {word!r}: the name of a column is empty")
+        if old not in columns:
             raise InputError(
                 f"{name}: has no column {old} to keep", hint=suggest_column(old, columns)
             )
+        if old in named and chosen[old] != new:
+            raise UsageError(f"--keep: {old} is named twice, and can be kept once only")
+        named.add(old)
+        chosen[old] = new
     for new in chosen.values():
         if list(chosen.values()).count(new) > 1:
             raise UsageError(f"--keep: two columns would be called {new}")

@@ -87,11 +87,16 @@ _TAR_AT = 257  # of its mark, by POSIX
 _HINTS = {
     "UTF-32 text": "convert it first: iconv -f UTF-32 -t UTF-8",
     "UTF-16 text": "convert it first: iconv -f UTF-16 -t UTF-8",
+    "binary data or UTF-16 text": "convert text first: iconv -f UTF-16LE -t UTF-8",
     "a Feather file of version 1": "write it anew with version 2",
     "a zip file": "unpack it on the way: llama-cli embed <(unzip -p FILE) -o OUT.parquet",
     "a tar file": "unpack it on the way: llama-cli embed <(tar -xOf FILE) -o OUT.parquet",
     "a GGUF model file": "models are given with --model",
 }
+
+# Every other byte of Latin text in UTF-16 is NUL, and many of most binary files. One that strayed
+# into a text is no reason to refuse it.
+_NUL_SHARE = 4
 
 LONGEST_MAGIC = _TAR_AT + 5
 
@@ -130,6 +135,8 @@ def refuse_binary(head: bytes, name: str) -> None:
             raise _not_text(name, found)
     if head[_TAR_AT:].startswith(b"ustar"):
         raise _not_text(name, "a tar file")
+    if len(head) < _NUL_SHARE * head.count(0):
+        raise _not_text(name, "binary data or UTF-16 text")
 
 
 def _not_text(name: str, found: str) -> InputError:

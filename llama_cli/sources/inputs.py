@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from llama_cli.errors import InputError
-from llama_cli.remote.address import is_remote
+from llama_cli.remote.address import is_remote, unknown_scheme
 
 STANDARD_INPUT = Path("/dev/stdin")
 
@@ -133,7 +133,12 @@ def is_descriptor(path: Path) -> bool:
     return path == STANDARD_INPUT or path.is_relative_to("/dev/fd")
 
 
-def find_inputs(words: Sequence[str], *, exclude: Iterable[Path | str] = ()) -> list[Input]:
+def find_inputs(
+    words: Sequence[str],
+    *,
+    exclude: Iterable[Path | str] = (),
+    is_no_input: Callable[[Path], bool] = lambda _: False,
+) -> list[Input]:
     """The inputs that the user named, in that order.
 
     Args:
@@ -141,6 +146,7 @@ def find_inputs(words: Sequence[str], *, exclude: Iterable[Path | str] = ()) -> 
             name) and pipes, patterns with ``*``, ``**``, ``?`` or ``[…]``, URLs, and ``-`` for
             standard input.
         exclude: files that are not taken from folders and patterns, as the output is not.
+        is_no_input: tells of other files that are not taken from there either.
 
     Returns:
         At least one. A single one goes by its name alone, several by the paths that lead to them,
@@ -151,6 +157,10 @@ def find_inputs(words: Sequence[str], *, exclude: Iterable[Path | str] = ()) -> 
     """
     exclude = [*exclude]
     left_out = {os.path.realpath(path) for path in exclude if isinstance(path, Path)}
+
+    def is_left_out(path: Path) -> bool:
+        return os.path.realpath(path) in left_out or is_no_input(path)
+
     paths: list[Path] = []
     found_at: list[Path | Input] = []
     for word in words:
@@ -161,7 +171,7 @@ def find_inputs(words: Sequence[str], *, exclude: Iterable[Path | str] = ()) -> 
             found_at += find_remote(word, [url for url in exclude if isinstance(url, str)])
             continue
         try:
-            found = _expand(word, left_out)
+            found = _expand(word, is_left_out)
             for path in found:
                 _check_readable(path)
         except OSError as error:
@@ -181,19 +191,21 @@ def _named_by_path(path: Path) -> InputFile:
     return InputFile(path, "pipe" if is_descriptor(path) else str(path))
 
 
-def _expand(word: str, left_out: set[str]) -> list[Path]:
+def _expand(word: str, is_left_out: Callable[[Path], bool]) -> list[Path]:
     if word == "-":
         return [STANDARD_INPUT]
     if not word:  # a variable that is not set, perhaps; it would stand for the current folder
         raise InputError("the name of an input is empty")
     path = Path(word)
+    if (reason := unknown_scheme(word)) and not path.exists():
+        raise InputError(reason)
     if path.is_dir():
-        found = [one for one in sorted(_walk(path)) if os.path.realpath(one) not in left_out]
+        found = [one for one in sorted(_walk(path)) if not is_left_out(one)]
         if not found:
             raise InputError(f"{word}: there is no file in this folder")
         return found
     if not os.path.lexists(path) and glob.has_magic(word):
-        found = [one for one in match_files(word) if os.path.realpath(one) not in left_out]
+        found = [one for one in match_files(word) if not is_left_out(one)]
         if not found:
             raise InputError(f"{word}: no file matches")
         return found

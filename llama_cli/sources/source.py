@@ -125,13 +125,14 @@ class StreamSource:
     def fingerprint_at(self, position: int) -> Fingerprint:
         """Size and xxh3_128 of the input before the position.
 
-        Of all of it where it is packed, and of what was read where it comes through a pipe as well.
+        Of all of it where it is packed, and of what was read of it where it comes through a pipe or
+        from a server.
         """
         if self._stream.compression is None:
             return Fingerprint(position, self.digest_at(position))
         if self._version:  # of a server, from which the rest would have to be downloaded
             return Fingerprint(self._stream.bytes_read, "", self._version)
-        if not self._file.seekable():
+        if not isinstance(self._file, io.FileIO) or not self._file.seekable():
             return self.fingerprint()
         return _fingerprint(self._file, self._stream.name)
 

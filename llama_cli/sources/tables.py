@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
 
@@ -43,7 +44,9 @@ class ParquetTable:
 
     def __init__(self, file: BinaryIO) -> None:
         """Read its footer."""
-        self._file = pq.ParquetFile(file)
+        # Else all of a row group would be asked of a server at once, and held.
+        few = {} if isinstance(file, io.FileIO) else {"pre_buffer": False, "buffer_size": 4 << 20}
+        self._file = pq.ParquetFile(file, **few)
         self.schema: pa.Schema = self._file.schema_arrow
 
     def count_rows(self) -> int | None:

@@ -104,3 +104,13 @@ def test_it_is_too_late_to_interrupt_a_run_that_is_done(plain: Job) -> None:
     assert "go on with" not in outcome.err
     assert "nothing was written" not in outcome.err
     assert outcome.code == 0
+
+
+def test_the_same_signal_twice_at_once_is_one(plain: Job, expected: Path) -> None:
+    """`timeout` sends it to the process, and to the group that the process is in."""
+    process = plain.start_held()
+    outcome = signalled(process, signal.SIGTERM, times=2)
+    assert outcome.code == 143
+    assert f"error: interrupted; {plain.commits()[-1]['rows']:,} rows kept; " in outcome.err
+    assert going_on(plain.finish())
+    assert_same_content(plain.output, expected)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -74,6 +75,16 @@ def test_other_tools_read_it_from_there(job: RemoteJob) -> None:
     options = {name: os.environ[variable] for name, variable in names.items()}
     frame = pl.read_parquet(job.output, storage_options={**options, "aws_allow_http": "true"})
     assert frame["text"].to_list() == TEXTS
+
+
+def test_the_input_in_another_spelling_is_no_output(job: RemoteJob, bucket: Bucket) -> None:
+    url = bucket.put("in.txt", b"water")
+    refused = replace(job, inputs=(url,), output=url.replace("s3:", "S3:")).run("--overwrite")
+    assert (refused.code, refused.err) == (
+        2,
+        f"llama-cli: error: {url}: the output is the input itself\n",
+    )
+    assert bucket.get("in.txt") == b"water"
 
 
 def test_an_existing_one_is_refused_and_replaced(job: RemoteJob, bucket: Bucket) -> None:

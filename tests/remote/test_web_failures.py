@@ -171,3 +171,41 @@ def test_rows_are_kept_when_it_ends_in_the_middle(
 def test_an_error_before_anything_is_read_is_of_the_input(web: WebServer) -> None:
     with pytest.raises(InputError, match="no such file"):
         find_inputs([f"{web.url}/none.txt"])
+
+
+class TestOtherAnswers:
+    """What is not the file is not embedded as if it were."""
+
+    @pytest.mark.parametrize("status", [203, 204, 300, 304])
+    def test_pages_about_it(self, web: WebServer, status: int) -> None:
+        web.add("/in.txt", LINES, refuse=[status])
+        with pytest.raises(InputError, match=f"HTTP {status}"):
+            find_inputs([f"{web.url}/in.txt"])
+
+    def test_an_encoding_that_was_not_asked_for(self, web: WebServer) -> None:
+        web.add("/in.txt", b"packed", headers={"Content-Encoding": "br"})
+        with pytest.raises(InputError, match="the server packs it with br"):
+            find_inputs([f"{web.url}/in.txt"])
+
+    def test_a_range_refused_of_a_file_that_is_not_empty(self, web: WebServer) -> None:
+        web.add("/in.txt", b"water", refuse=[416, 200], has_ranges=False)
+        (file,) = find_inputs([f"{web.url}/in.txt"])
+        assert (file.size(), file.has_parts) == (5, False)
+
+    def test_one_without_a_version_that_grows(self, web: WebServer) -> None:
+        web.add("/in.txt", b"one\ntwo\n", etag="")
+        (file,) = find_inputs([f"{web.url}/in.txt"])
+        web.add("/in.txt", b"one longer\ntwo longer\n", etag="")
+        with file.open() as opened, pytest.raises(InputReadError, match="changed while it was"):
+            opened.read(100)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:SE/CRET@host/x", "http://user:SE?CRET@host/x", "s3://user:SE/CRET@bucket/x"],
+)
+def test_no_part_of_a_password_is_shown(cli: Command, url: str) -> None:
+    outcome = cli("embed", url, "-o", "out.parquet")
+    assert outcome.code == 2
+    assert "SE" not in outcome.err
+    assert "CRET" not in outcome.err

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llama_cli.errors import InputError
+from llama_cli.output.unfinished import is_work_file
 from llama_cli.sources.inputs import find_inputs
 from tests.sources.files import Reading
 
@@ -34,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def names(*words: str, **options: list[Path]) -> list[str]:
+def names(*words: str, **options: Any) -> list[str]:
     return [file.name for file in find_inputs(words, **options)]
 
 
@@ -76,6 +78,23 @@ def test_what_is_left_out_is_found_by_any_of_its_names(folder: Path) -> None:
     assert left == [n for n in SORTED if n not in {"a.txt", "b.txt", "sub/c.txt"}]
     assert "a.txt" not in names("*.txt", exclude=[Path("a.txt")])
     assert names("a.txt", exclude=[Path("a.txt")]) == ["a.txt"]
+
+
+def test_the_files_of_an_unfinished_run_are_no_inputs() -> None:
+    begun = b'0123456789abcdef {"journal": 1, "run": "x"}\n'
+    Path("sub/out.parquet.journal").write_bytes(begun)
+    Path("sub/out.parquet.partial").write_bytes(b"PAR1")
+    Path("sub/my.journal").write_text("Monday", "utf-8")
+    found = names("sub", "sub/*", is_no_input=is_work_file)
+    assert found == [*(f"sub/{n}" for n in ("c.txt", "deep/d.txt", "my.journal")), *found[3:]]
+    assert sorted(found[3:]) == ["sub/c.txt", "sub/my.journal"]
+    assert names("sub/out.parquet.partial", is_no_input=is_work_file) == ["out.parquet.partial"]
+
+
+@pytest.mark.parametrize("word", ["ftp://host/a.txt", "s3a://bucket/a.txt"])
+def test_a_url_of_an_unknown_kind_is_no_file(word: str) -> None:
+    with pytest.raises(InputError, match=f"{word[:3]}.*:// is not known here"):
+        names(word)
 
 
 def test_a_folder_with_nothing_but_what_is_left_out() -> None:

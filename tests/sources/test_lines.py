@@ -131,6 +131,7 @@ def test_a_long_line_is_repaired_part_by_part(read: Read) -> None:
         (b"FEA1....", "a Feather file of version 1"),
         (b"\x1f\x9d\x90", "compress data"),
         (b"\x02\x21\x4c\x18\x05", "lz4 data of the old format"),
+        (b"h\0e\0l\0l\0o\0\n\0", "binary data or UTF-16 text"),
         (b"\x5d\x00\x00\x80\x00", "lzma data"),
         (b"SQLite format 3\x00", "an SQLite database"),
         (b"\x7fELF\x02", "a program"),
