@@ -63,11 +63,11 @@ class SignalWatch:
             if self.signal is not None:
                 self._leave(self.signal)
             self.signal = number
+            if not self.switch.turn():  # the run has not begun: it may wait for a pipe
+                self._leave(number)
             time.sleep(_ECHO_SECONDS)
             while _next_signal(wake, 0) > 0:
                 pass
-            if not self.switch.turn():  # the run has not begun: it may wait for a pipe
-                self._leave(number)
 
     def _leave(self, number: int) -> None:
         """End at once, without waiting for a thread inside a system call."""
