@@ -102,7 +102,8 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
         UsageError: no output was named and there is no name to go by.
     """
     if output is not None:
-        _refuse_unknown_url(output)
+        if reason := unknown_scheme(output):
+            raise UsageError(reason)
         if output.endswith("/"):
             name = shown(output) if is_remote(output) else output
             raise OutputRefusedError(
@@ -125,11 +126,6 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
     if made == path:
         raise UsageError(f"{path}: say where the output goes with -o FILE")
     return made
-
-
-def _refuse_unknown_url(word: str) -> None:
-    if reason := unknown_scheme(word):
-        raise UsageError(reason)
 
 
 def _mode(path: Path) -> int:

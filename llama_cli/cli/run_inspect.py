@@ -21,7 +21,7 @@ from llama_cli.output.metadata import Provenance, read_provenance
 from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
 from llama_cli.output.target import Output
 from llama_cli.rows import SOURCE
-from llama_cli.sources.inputs import Input, InputFile, find_inputs
+from llama_cli.sources.inputs import Input, InputFile
 
 _SHOWN_HASH = 8
 _LONG_NAME = 12
@@ -74,10 +74,10 @@ def _inspect(path: Output, rows: int) -> int:
 
 def _find(path: Output) -> Input:
     if isinstance(path, str):
-        file, *more = find_inputs([path])
-        if more:
-            raise InputError(f"{path}: is a folder or a pattern", hint="name one file")
-        return file
+        # Here and not above: files on this machine need nothing that knows a network.
+        from llama_cli.sources.remote import find_remote_file
+
+        return find_remote_file(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if not path.is_file():

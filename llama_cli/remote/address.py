@@ -66,9 +66,8 @@ def shown(url: str) -> str:
         rest = rest.partition("#")[0].partition("?")[0]
     host, slash, path = rest.partition("/")
     host = host.rpartition("@")[2]
-    if scheme != HUB and _HOST.fullmatch(host) is None:
-        return f"{scheme}{_MARK}…"
-    if scheme in BUCKETS and ":" in host:
+    is_no_host = scheme in WEB and _HOST.fullmatch(host) is None
+    if is_no_host or (scheme in BUCKETS and ":" in host):
         return f"{scheme}{_MARK}…"
     return f"{scheme}{_MARK}{host}{slash}{path}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
-from llama_cli.remote.finding import FoundFile, find_files
+from llama_cli.remote.finding import FoundFile, find_file, find_files
 from llama_cli.remote.reader import RemoteFile
 
 
@@ -75,3 +75,9 @@ def find_remote(url: str, left_out: Iterable[str]) -> list[RemoteInput]:
         InputReadError: the server does not answer.
     """
     return [RemoteInput(file, file.address) for file in find_files(url, left_out)]
+
+
+def find_remote_file(url: str) -> RemoteInput:
+    """The one file that a URL names. Raises as `find_remote` does, of folders and patterns too."""
+    file = find_file(url)
+    return RemoteInput(file, file.address)

@@ -38,19 +38,26 @@ def test_standard_input(tmp_path: Path, tiny_bert: Path, name: str, kind: str) -
         assert table["n"].to_pylist() == ([1, None] if name == "jsonl" else ["1", "2"])
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        *((content, ["--format", name]) for name, content in CONTENT.items()),
+        *((CONTENT[name], ["--format", name, "--keep", "n"]) for name in ("csv", "jsonl")),
+        *((LIBRARIES[kind](b"water\ntime\n"), []) for kind in ("gzip", "bzip2", "xz")),
+    ],
+    ids=[*CONTENT, "csv, kept", "jsonl, kept", "gzip", "bzip2", "xz"],
+)
 def test_a_limit_ends_it_while_the_pipe_stays_open(
-    tmp_path: Path, tiny_bert: Path, name: str
+    tmp_path: Path, tiny_bert: Path, content: bytes, words: list[str]
 ) -> None:
     output = tmp_path / "out.parquet"
-    words = ["--format", name, "-m", str(tiny_bert), "-o", str(output), "-q"]
-    command = [*COMMAND, *words, "--limit", "2"]
+    command = [*COMMAND, *words, "-m", str(tiny_bert), "-o", str(output), "-q", "--limit", "2"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        process.stdin.write(CONTENT[name])
+        process.stdin.write(content)
         process.stdin.flush()
         try:
-            assert process.wait(30) == 0
+            assert process.wait(10) == 0
         finally:
             process.kill()
     assert pq.read_table(output)["text"].to_pylist() == ["water", "time"]

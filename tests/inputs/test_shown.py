@@ -14,7 +14,6 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.inputs.test_memory import peak_of_reading
-from tests.packers import LIBRARIES
 
 COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
 
@@ -75,31 +74,6 @@ def test_the_summary_counts_bad_rows(cli: Command, tmp_path: Path, tiny_bert: Pa
     outcome = cli("embed", path, "-m", tiny_bert, "--on-bad-row", "skip", "--json")
     assert json.loads(outcome.out)["bad_rows"] == 1
     assert "1 bad row" in outcome.err
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"n;text\n1;water\n2;time\n", ["--format", "csv", "--keep", "n"]),
-        (b'{"text": "water", "n": 1}\n{"text": "time"}\n', ["--format", "jsonl", "--keep", "n"]),
-        *((LIBRARIES[kind](b"water\ntime\n"), []) for kind in ("gzip", "bzip2", "xz")),
-    ],
-    ids=["csv", "jsonl", "gzip", "bzip2", "xz"],
-)
-def test_a_limit_ends_it_while_the_pipe_stays_open(
-    tmp_path: Path, tiny_bert: Path, content: bytes, words: list[str]
-) -> None:
-    output = tmp_path / "out.parquet"
-    command = [*COMMAND, *words, "-m", str(tiny_bert), "-o", str(output), "-q", "--limit", "2"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        process.stdin.write(content)
-        process.stdin.flush()
-        try:
-            assert process.wait(10) == 0
-        finally:
-            process.kill()
-    assert pq.read_table(output)["text"].to_pylist() == ["water", "time"]
 
 
 @pytest.mark.parametrize(
