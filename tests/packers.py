@@ -51,3 +51,9 @@ PACKERS: dict[str, tuple[str, Pack]] = {
     for words in commands
     if shutil.which(words[0])
 }
+
+
+def usual(kind: str) -> Pack:
+    """The way in which most files are packed: by its first command, where that is there."""
+    words = _COMMANDS[kind][0]
+    return PACKERS.get(" ".join(words), (kind, LIBRARIES[kind]))[1]

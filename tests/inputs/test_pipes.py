@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from tests.packers import LIBRARIES
+from tests.packers import LIBRARIES, usual
+from tests.sources.writers import CSV, JSON, Write
 
 COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
 CONTENT = {
@@ -36,6 +38,30 @@ def test_standard_input(tmp_path: Path, tiny_bert: Path, name: str, kind: str) -
     assert table["line"].to_pylist() == [first, first + 2]
     if keep:
         assert table["n"].to_pylist() == ([1, None] if name == "jsonl" else ["1", "2"])
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("csv", CSV["DuckDB ;"]),
+        ("csv", CSV["pandas with BOM and CRLF"]),
+        ("tsv", CSV["polars tabs"]),
+        ("jsonl", JSON["polars"]),
+        ("jsonl", JSON["DuckDB"]),
+    ],
+    ids=["DuckDB csv", "pandas csv", "polars tsv", "polars jsonl", "DuckDB jsonl"],
+)
+def test_what_other_tools_write_and_pack(
+    tmp_path: Path, tiny_bert: Path, name: str, write: Write, kind: str
+) -> None:
+    texts, numbers = ['water; "and" time', "größe\nof the day"], ["one", "two"]
+    source, output = tmp_path / "in", tmp_path / "out.parquet"
+    write({"n": numbers, "text": texts}, source)
+    words = ["--format", name, "--keep", "n", "-m", str(tiny_bert), "-o", str(output), "-q"]
+    subprocess.run([*COMMAND, *words], input=usual(kind)(source.read_bytes()), check=True)
+    table = pl.read_parquet(output)
+    assert (table["text"].to_list(), table["n"].to_list()) == (texts, numbers)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from llama_cli.sources.inputs import InputFile, find_inputs
 from llama_cli.sources.options import ReadOptions
 from llama_cli.sources.sequence import InputSequence
-from tests.packers import LIBRARIES, PACKERS, Pack
+from tests.packers import usual
 from tests.remote.bucket_server import Bucket
 from tests.remote.hub_server import HubServer
 from tests.remote.web_server import WebServer
@@ -55,14 +55,9 @@ PACKED = {
     "lines.txt.gz": "gzip",
     "lines.txt.bz2": "bzip2",
     "lines.txt.xz": "xz",
-    "lines.txt.zst": "zstd -q",
-    "lines.txt.lz4": "lz4 -q",
+    "lines.txt.zst": "zstd",
+    "lines.txt.lz4": "lz4",
 }
-
-
-def pack(kind: str) -> Pack:
-    """By the command where there is one, as most files are packed."""
-    return PACKERS[kind][1] if kind in PACKERS else LIBRARIES[kind.split(maxsplit=1)[0]]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +66,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for name, write in TABLES.items():
         write(TABLE, folder / name)
     tables = {name: (folder / name).read_bytes() for name in TABLES}
-    return tables | PLAIN | {name: pack(kind)(LINES) for name, kind in PACKED.items()}
+    return tables | PLAIN | {name: usual(kind)(LINES) for name, kind in PACKED.items()}
 
 
 @pytest.fixture(params=["s3", "http", "hf"])
