@@ -37,7 +37,7 @@ test: $(INSTALLED)-test $(ACCELERATED) ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 torture: $(INSTALLED)-test $(ACCELERATED) ## run the long versions of the tests that kill, fill and damage
-	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/durability tests/isolation tests/output $(ARGS)
+	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/run tests/engine/worker tests/output $(ARGS)
 
 check: $(INSTALLED)-dev ## run the linter, the formatter's check and the type checker
 	$(BIN)/ruff check
@@ -70,7 +70,7 @@ wheel: $(INSTALLED)-run ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps -w dist .
 
 build-default-model: $(INSTALLED)-test ## rebuild the packaged model from its published weights
-	$(BIN)/python -m llama_cli.models.build_default
+	$(BIN)/python -m llama_cli.models.builtin.build
 
 clean: ## remove what these commands made, but not .venv
 	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -140,7 +140,7 @@ LIBRARY_openblas = scipy-openblas32
 LIBRARY_mkl = mkl
 LIBRARY = $(LIBRARY_$(CHOSEN))
 LIBRARIES = $(LIBRARY_openblas) $(LIBRARY_mkl)
-KERNELS = $(wildcard $(addprefix llama_cli/kernels/,*.cpp *.h *.py))
+KERNELS = $(wildcard $(addprefix llama_cli/engine/kernels/,*.cpp *.h *.py))
 LLAMA_CPP = $(wildcard $(VENV)/lib/python*/site-packages/llama_cpp_python-*.dist-info/RECORD)
 $(ACCELERATED): $(VENV)/pyvenv.cfg constraints.txt $(KERNELS) $(LLAMA_CPP)
 	@test -z "$(ACCEL)" || \
@@ -148,7 +148,7 @@ $(ACCELERATED): $(VENV)/pyvenv.cfg constraints.txt $(KERNELS) $(LLAMA_CPP)
 	@test -z "$(LIBRARY)" || $(PIP) install -qq -c constraints.txt $(LIBRARY) || \
 		echo "warning: $(LIBRARY) cannot be installed, so matrices are multiplied without it" >&2
 	@echo "$(CHOSEN)" > $@
-	@test "$$(uname)" != Linux || $(BIN)/python -m llama_cli.kernels.build || \
+	@test "$$(uname)" != Linux || $(BIN)/python -m llama_cli.engine.kernels.build || \
 		touch -t 200001010000 $@  # to be tried again next time
 
 CMAKE_cuda = -DGGML_CUDA=on

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
         SchemaMismatchError,
     )
     from llama_cli.output.arrow import convert_to_arrow_batch
-    from llama_cli.output.metadata import Provenance, read_provenance
+    from llama_cli.output.provenance import Provenance, read_provenance
     from llama_cli.output.schema import output_schema
     from llama_cli.output.writer import ParquetWriter
-    from llama_cli.types import EmbeddingBatch, EmbeddingResult, WriteProgress
+    from llama_cli.records import EmbeddingBatch, EmbeddingResult, WriteProgress
 
 __version__ = "0.1.0"
 

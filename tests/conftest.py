@@ -17,8 +17,8 @@ from llama_cli.engine.devices import Placement
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.models.default import DEFAULT_MODEL
-from llama_cli.types import TextRecord
+from llama_cli.models.builtin.file import DEFAULT_MODEL
+from llama_cli.records import TextRecord
 from tests.tiny_models import write_bert, write_causal
 
 CPU = Placement((), 0)

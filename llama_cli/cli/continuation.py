@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.numbers import count
-from llama_cli.remote.address import words_shown
+from llama_cli.storage.address import words_shown
 
 _NAME = "llama-cli"
 

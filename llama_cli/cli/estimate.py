@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from llama_cli.cli.numbers import count, format_bytes
-from llama_cli.dry_run import Estimate
+from llama_cli.run.dry_run import Estimate
 from llama_cli.progress.rates import format_seconds
 
 _COUNTS = ("rows", "skipped", "bad_rows", "cut", "repaired", "repeated", "tokens")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llama_cli.remote.address import is_remote
+from llama_cli.storage.address import is_remote
 
 
 def inspect(

@@ -22,8 +22,8 @@ from typing import NoReturn
 from llama_cli.cli.errors import EXIT_SIGNAL
 from llama_cli.cli.events import as_line
 from llama_cli.errors import RunInterruptedError
-from llama_cli.output.active import abandon_active
-from llama_cli.stopping import StopSwitch
+from llama_cli.output.durable.active import abandon_active
+from llama_cli.run.stop import StopSwitch
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # For what is ready to be encoded and synced.

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import cast
 
-from llama_cli.allocator import give_back_large_blocks
+from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.cli.continuation import describe_interruption
 from llama_cli.cli.download_view import watched_download
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
@@ -17,23 +17,23 @@ from llama_cli.cli.messages import Messages, make_messages, show_log
 from llama_cli.cli.numbers import count
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.summary import as_json
-from llama_cli.dry_run import estimate
+from llama_cli.run.dry_run import estimate
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.known import Task
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.job import EmbedJob, check_output, check_prompt, check_report, name_output
+from llama_cli.run.job import EmbedJob, check_output, check_prompt, check_report, name_output
 from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
-from llama_cli.outcome import RunSummary
+from llama_cli.run.provenance import RunSummary
 from llama_cli.output.schema import DType, VectorType
-from llama_cli.output.target import beside
-from llama_cli.output.unfinished import is_work_file
-from llama_cli.pipeline import run
-from llama_cli.sources.inputs import find_inputs
-from llama_cli.sources.options import ReadOptions
+from llama_cli.output.durable.target import beside
+from llama_cli.output.durable.status import is_work_file
+from llama_cli.run.pipeline import run
+from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.options import ReadOptions
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError, ParquetError
-from llama_cli.output.metadata import read_provenance
-from llama_cli.output.target import Output
-from llama_cli.output.unfinished import UnfinishedRun, read_unfinished
+from llama_cli.output.provenance import read_provenance
+from llama_cli.output.durable.target import Output
+from llama_cli.output.durable.status import UnfinishedRun, read_unfinished
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 

@@ -6,8 +6,8 @@ import json
 
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
-from llama_cli.outcome import RunSummary
-from llama_cli.output.metadata import Provenance
+from llama_cli.run.provenance import RunSummary
+from llama_cli.output.provenance import Provenance
 
 _COUNTS = (
     "rows",

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llama_cli.engine.repeats import Answer
-from llama_cli.types import FloatMatrix, TextRecord, TokenIds, VectorBatch
+from llama_cli.engine.duplicates import Answer
+from llama_cli.records import FloatMatrix, TextRecord, TokenIds, VectorBatch
 
 # PyTorch's default. It keeps a row of equal numbers from being divided by zero.
 _LAYER_NORM_EPSILON = 1e-5

@@ -16,7 +16,7 @@ from llama_cli.engine.library import forget_errors, last_error, llama_cpp
 from llama_cli.engine.logits import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model
 from llama_cli.errors import EngineError, ModelError
-from llama_cli.types import FloatMatrix, TokenIds
+from llama_cli.records import FloatMatrix, TokenIds
 
 # Texts in one decode; llama.cpp has no room for more sequences. It divides every context size
 # used here: the process aborts when a context's batch is not a multiple of its sequences.

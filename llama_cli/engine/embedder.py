@@ -31,14 +31,14 @@ from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
 from llama_cli.engine.known_models import find_known
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.packing import pack
+from llama_cli.engine.batching import pack
 from llama_cli.engine.prompts import resolve_prompt, warn_of_cut
-from llama_cli.engine.repeats import Answer, RecentTexts
+from llama_cli.engine.duplicates import Answer, RecentTexts
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import make_plan
 from llama_cli.errors import TextTooLongError, UsageError
 from llama_cli.splits import size_of_parts
-from llama_cli.types import TextRecord, TokenIds, VectorBatch
+from llama_cli.records import TextRecord, TokenIds, VectorBatch
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from llama_cli.engine.facts import Pooling
 from llama_cli.engine.library import binding_version, llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.errors import LlamaCliError
-from llama_cli.kernels.installed import cpu_features
+from llama_cli.engine.kernels.installed import cpu_features
 
 log = logging.getLogger(__name__)
 

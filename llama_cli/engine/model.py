@@ -10,7 +10,7 @@ from typing import Any
 from llama_cli.closing import Closing
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.facts import ModelFacts, Pooling
-from llama_cli.engine.kernels import Kernels, use_kernels
+from llama_cli.engine.kernels.backend import Kernels, use_kernels
 from llama_cli.engine.library import (
     forget_errors,
     last_error,
@@ -18,7 +18,7 @@ from llama_cli.engine.library import (
 )
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
-from llama_cli.kernels.installed import cpu_features
+from llama_cli.engine.kernels.installed import cpu_features
 from llama_cli.splits import size_of_parts
 
 # `enum llama_pooling_type` in llama.h.

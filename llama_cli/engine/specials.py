@@ -15,7 +15,7 @@ import numpy as np
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.errors import ModelError, UsageError
-from llama_cli.types import TokenIds
+from llama_cli.records import TokenIds
 
 _NO_TOKEN = -1
 

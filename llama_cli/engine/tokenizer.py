@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from llama_cli.engine.doubts import vocabulary_doubts
+from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.specials import complete_frame
 from llama_cli.engine.wordpiece import WordPiece, is_cased
 from llama_cli.errors import UsageError
-from llama_cli.types import TokenIds
+from llama_cli.records import TokenIds
 
 log = logging.getLogger(__name__)
 

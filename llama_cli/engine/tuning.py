@@ -49,7 +49,7 @@ def make_plan(
         model_bytes: size of the model's weights.
         width: width of the model's hidden layers, in floats.
         on_gpu: whether the model is on a GPU.
-        own_kernels: whether `llama_cli.engine.kernels` are used.
+        own_kernels: whether `llama_cli.engine.kernels.backend` are used.
     """
     tokens = best_batch_tokens(width, on_gpu=on_gpu, own_kernels=own_kernels)
     if on_gpu:

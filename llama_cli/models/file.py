@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.errors import ModelError
-from llama_cli.models.default import DEFAULT_SHA256
+from llama_cli.models.builtin.file import DEFAULT_SHA256
 from llama_cli.models.fingerprint import file_sha256, remembered_sha256
 from llama_cli.splits import model_parts
 

@@ -8,7 +8,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from llama_cli.cache import cache_folder
+from llama_cli.storage.cache import cache_folder
 
 _REMEMBERED = "sha256.json"
 

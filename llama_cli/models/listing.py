@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from llama_cli.cache import cache_folder
+from llama_cli.storage.cache import cache_folder
 from llama_cli.errors import ModelError
 from llama_cli.models.fingerprint import replace_file
 from llama_cli.models.names import COMMIT

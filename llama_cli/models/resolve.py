@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.models.access import HubAccess
-from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.builtin.file import DEFAULT_MODEL
 from llama_cli.models.file import ModelFile
 from llama_cli.models.local import find_local
 from llama_cli.models.names import BUILTIN, PREFIX, HubName, parse_hub_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llama_cli.models.default import DEFAULT_SHA256
+from llama_cli.models.builtin.file import DEFAULT_SHA256
 
 # Architectures of which tests load tiny models with random weights: that tokens are framed, cut
 # and pooled as they should be is checked there, and nothing about any real model's vectors.

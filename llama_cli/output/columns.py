@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from llama_cli.errors import ArrowConversionError, SchemaMismatchError
-from llama_cli.types import EmbeddingBatch, EmbeddingResult, FloatMatrix
+from llama_cli.records import EmbeddingBatch, EmbeddingResult, FloatMatrix
 
 Results = Iterable[EmbeddingResult] | EmbeddingBatch
 

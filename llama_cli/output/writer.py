@@ -16,12 +16,12 @@ from llama_cli.errors import ParquetError
 from llama_cli.output.arrow import columns_to_arrow
 from llama_cli.output.buffer import make_buffer
 from llama_cli.output.columns import Results, to_columns
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.row_groups import RowGroupWriter
 from llama_cli.output.schema import extra_columns, has_line_numbers, output_schema
-from llama_cli.output.segments import check_footer
-from llama_cli.output.translate import translated_errors
-from llama_cli.types import WriteProgress
+from llama_cli.output.durable.segments import check_footer
+from llama_cli.output.errors import translated_errors
+from llama_cli.records import WriteProgress
 
 ROW_GROUP_BYTES = 32 * 2**20
 _MAX_ROW_GROUP_BYTES = 2**30

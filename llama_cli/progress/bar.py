@@ -10,7 +10,7 @@ from rich.table import Column
 from rich.text import Text
 
 from llama_cli.progress.rates import RateMeter
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 
 # What a terminal shows of a key that interrupts, such as "^C".
 _ECHO_CELLS = 3

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from llama_cli.progress.rates import RateMeter
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 
 _INTERVAL_SECONDS = 0.5
 

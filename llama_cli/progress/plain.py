@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 
 from llama_cli.progress.rates import RateMeter
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 
 _INTERVAL_SECONDS = 5.0
 

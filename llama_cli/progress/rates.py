@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import time
 
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 
 # Rates are those of the last while, so that they follow the texts and the machine.
 _WINDOW_SECONDS = 30.0

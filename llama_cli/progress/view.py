@@ -9,7 +9,7 @@ from rich.console import Console
 
 from llama_cli.progress.bar import Bar, RoomyConsole
 from llama_cli.progress.plain import PlainLines, Silent
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 
 
 class ProgressView(Protocol):

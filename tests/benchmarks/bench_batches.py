@@ -22,8 +22,8 @@ from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.tuning import Plan
-from llama_cli.models.default import DEFAULT_MODEL
-from llama_cli.types import TextRecord
+from llama_cli.models.builtin.file import DEFAULT_MODEL
+from llama_cli.records import TextRecord
 from tests.benchmarks.corpora import write_corpora
 
 ROOT = Path(__file__).parents[2]

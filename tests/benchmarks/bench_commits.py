@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from llama_cli.cli.app import main as llama_cli
-from llama_cli.output.journal import RunHeader
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.journal import RunHeader
+from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.writer import ParquetWriter
 from tests.benchmarks.bench_writer import DIMENSION, PREPARED_CALLS, make_columns, random_words
 

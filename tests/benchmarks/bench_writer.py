@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from llama_cli.output import ParquetWriter
-from llama_cli.types import EmbeddingBatch, EmbeddingResult
+from llama_cli.records import EmbeddingBatch, EmbeddingResult
 
 DIMENSION = 384
 ROWS_A_CALL = 10

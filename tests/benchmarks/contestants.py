@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.builtin.file import DEFAULT_MODEL
 
 CORES = 2
 CONTEXT = 512
@@ -43,9 +43,9 @@ def without_start(seconds: Run) -> Run:
 def whole_command(_folder: Path) -> Run:
     """Reading, embedding, hashing, writing, committing; less the time of a run with one line."""
     from llama_cli.engine.options import EmbedderOptions
-    from llama_cli.job import EmbedJob
+    from llama_cli.run.job import EmbedJob
     from llama_cli.models.resolve import resolve_model
-    from llama_cli.pipeline import run
+    from llama_cli.run.pipeline import run
 
     def seconds(path: Path, dedup: int) -> float:
         with tempfile.TemporaryDirectory() as scratch:
@@ -70,7 +70,7 @@ def engine_alone(_folder: Path) -> Run:
     from llama_cli.engine.embedder import LlamaEmbedder
     from llama_cli.engine.model import Model
     from llama_cli.engine.options import EmbedderOptions
-    from llama_cli.types import TextRecord
+    from llama_cli.records import TextRecord
 
     model = Model(DEFAULT_MODEL, Placement((), 0))
     embedder = LlamaEmbedder(model, EmbedderOptions(threads=CORES, dedup=False))

@@ -15,7 +15,7 @@ from pathlib import Path
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.model import Model
 from llama_cli.engine.tokenizer import Tokenizer
-from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.builtin.file import DEFAULT_MODEL
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 CONTEXT = 512

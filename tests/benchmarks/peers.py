@@ -8,8 +8,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from llama_cli.kernels.build import download_sdist
-from llama_cli.models.build_default import download
+from llama_cli.engine.kernels.build import download_sdist
+from llama_cli.models.builtin.build import download
 
 
 def prepare_weights(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llama_cli.cli.options.input import FormatName
-from llama_cli.sources.formats import FORMATS
+from llama_cli.inputs.formats import FORMATS
 
 
 def test_formats_are_those_of_the_table() -> None:

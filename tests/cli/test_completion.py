@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.programs import COMMAND
+from tests.run.programs import COMMAND
 
 # Asks the function that Bash would call, as Bash would.
 ASK = """

@@ -17,7 +17,7 @@ import pytest
 
 from llama_cli.progress import events, rates
 from llama_cli.progress.events import EventProgress
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 from tests.cli.conftest import Command
 from tests.cli.test_progress import Clock, at
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.output.journal_file import JournalFile
-from llama_cli.rows import RowMaker
+from llama_cli.output.durable.journal_file import JournalFile
+from llama_cli.run.rows import RowMaker
 from tests.cli.conftest import Command
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.tiny_models import write_bert
 
 MB = 1_000_000

@@ -15,7 +15,7 @@ from rich.console import Console
 from llama_cli.progress import events, plain, rates
 from llama_cli.progress.plain import PlainLines
 from llama_cli.progress.rates import RateMeter, format_seconds
-from llama_cli.types import RunProgress
+from llama_cli.records import RunProgress
 
 
 class Clock:

@@ -19,8 +19,8 @@ from typer.core import TyperGroup, TyperOption
 from llama_cli.cli.app import make_command
 from llama_cli.cli.parameters import long_name
 from llama_cli.engine.known_models import KNOWN_MODELS
-from llama_cli.sources.compression import COMPRESSIONS
-from llama_cli.sources.formats import FORMATS
+from llama_cli.inputs.compression import COMPRESSIONS
+from llama_cli.inputs.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
 # At this width, whatever the terminal; nothing is complained of that is missing.

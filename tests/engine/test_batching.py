@@ -41,7 +41,7 @@ def test_order_is_kept_whatever_the_threads(tiny_bert: Path, threads: int) -> No
 
 
 def test_a_consumer_that_stops_early_leaves_no_work_running(tiny_bert: Path) -> None:
-    from llama_cli.types import TextRecord
+    from llama_cli.records import TextRecord
 
     read = 0
 

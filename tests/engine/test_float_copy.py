@@ -14,7 +14,7 @@ from gguf import GGUFReader
 from llama_cli.engine import float_copy
 from llama_cli.engine.float_copy import use_faster_weights
 from llama_cli.engine.model import Model
-from llama_cli.models.default import DEFAULT_MODEL, DEFAULT_SHA256
+from llama_cli.models.builtin.file import DEFAULT_MODEL, DEFAULT_SHA256
 from tests.conftest import CPU
 from tests.tiny_models import requantize
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llama_cli.engine.model import Model
 from llama_cli.engine.tokenizer import NativeTokenizer, build_wordpiece
 from llama_cli.engine.wordpiece import WordPiece, split_at_breaks
-from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.conftest import CPU
 
 REFERENCE = Path(__file__).parent.parent / "reference"

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.output.metadata import read_provenance
+from llama_cli.output.provenance import read_provenance
 from tests.cli.conftest import Command
 
 

@@ -12,7 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.output.metadata import read_provenance
+from llama_cli.output.provenance import read_provenance
 from tests.cli.test_memory import MB, numbered_lines, peak
 from tests.packers import LIBRARIES
 from tests.tiny_models import write_bert
@@ -63,9 +63,9 @@ def test_lines_of_ten_megabytes(tmp_path: Path, model: Path, usual: int, name: s
 
 READER = """
 import re, sys
-from llama_cli.sources.inputs import find_inputs
-from llama_cli.sources.options import ReadOptions
-from llama_cli.sources.sequence import InputSequence, Place
+from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import InputSequence, Place
 with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(skip_bad_rows=True)) as source:
     source.look([])
     for record in source:

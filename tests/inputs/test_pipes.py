@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.packers import LIBRARIES, usual
-from tests.sources.writers import CSV, JSON, Write
+from tests.inputs.writers import CSV, JSON, Write
 
 COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
 CONTENT = {

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from gguf import GGUFReader
 
-from llama_cli.output.metadata import Provenance, read_provenance
+from llama_cli.output.provenance import Provenance, read_provenance
 from tests.cli.conftest import Command
 from tests.tiny_models import write_bert
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from llama_cli.output.metadata import read_provenance
+from llama_cli.output.provenance import read_provenance
 from tests.cli.conftest import Command
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from llama_cli.engine.model import Model
 from llama_cli.errors import ModelError
-from llama_cli.models.default import DEFAULT_MODEL
+from llama_cli.models.builtin.file import DEFAULT_MODEL
 from llama_cli.models.gguf_header import HeaderFacts, read_header
 from tests.conftest import CPU
 from tests.tiny_models import rewrite, write_causal

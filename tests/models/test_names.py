@@ -151,7 +151,7 @@ class TestListing:
         "text", ["", "{", "3", '[{"name": "../x", "size": 1, "digest": ""}]', "[1]", '[{"a": 1}]']
     )
     def test_a_damaged_memory_is_none(self, text: str) -> None:
-        from llama_cli.cache import cache_folder
+        from llama_cli.storage.cache import cache_folder
 
         folder = cache_folder()
         assert folder is not None

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from llama_cli.errors import ModelError, UsageError
-from llama_cli.isolation.signature import model_signature
+from llama_cli.engine.worker.signature import model_signature
 from llama_cli.models.resolve import resolve_model
 from llama_cli.splits import first_part_name, part_names, size_of_parts
 from tests.conftest import embed_all
-from tests.isolation.engines import open_engine
+from tests.engine.worker.engines import open_engine
 from tests.tiny_models import split_model, write_bert
 
 TEXTS = ["hello world", "the light of the day", "water"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.errors import LlamaCliError
-from llama_cli.output.journal import Journal
+from llama_cli.output.durable.journal import Journal
 from tests.output.faults import FILLER, Faults, How, attempt, describe, in_fork
 from tests.output.runs import ROWS, journal_of, open_writer, partial_of, run, run_until
 from tests.torture import TORTURE

@@ -14,14 +14,14 @@ from typing import Any
 
 from llama_cli.errors import LlamaCliError
 from llama_cli.output import ParquetWriter
-from llama_cli.output.journal import Journal, RunHeader
-from llama_cli.output.metadata import (
+from llama_cli.output.durable.journal import Journal, RunHeader
+from llama_cli.output.provenance import (
     METADATA_KEY,
     InputProvenance,
     ModelProvenance,
     Provenance,
 )
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.partial import PartialOutput
 from tests.output.samples import make_results
 
 DIM = 8

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llama_cli.types import EmbeddingBatch, EmbeddingResult
+from llama_cli.records import EmbeddingBatch, EmbeddingResult
 
 TEXTS = [
     "A plain line.",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.output.active import abandon_active
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.active import abandon_active
+from llama_cli.output.durable.partial import PartialOutput
 from tests.output.runs import (
     ROWS,
     contents,
@@ -37,7 +37,7 @@ def test_a_run_that_was_not_started_is_left_as_it_was(
 @pytest.fixture
 def _only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests that failed may have left some behind."""
-    monkeypatch.setattr("llama_cli.output.active._active", weakref.WeakSet())
+    monkeypatch.setattr("llama_cli.output.durable.active._active", weakref.WeakSet())
 
 
 @pytest.mark.usefixtures("_only_ours")

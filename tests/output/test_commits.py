@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from llama_cli.errors import OutputRefusedError
-from llama_cli.output.journal import Journal
-from llama_cli.output.metadata import read_provenance
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.journal import Journal
+from llama_cli.output.provenance import read_provenance
+from llama_cli.output.durable.partial import PartialOutput
 from tests.output.runs import (
     DIM,
     EVERY,

@@ -13,7 +13,7 @@ import pytest
 import llama_cli.output.arrow
 from llama_cli.errors import ArrowConversionError, SchemaMismatchError
 from llama_cli.output import convert_to_arrow_batch, output_schema
-from llama_cli.types import EmbeddingBatch, EmbeddingResult
+from llama_cli.records import EmbeddingBatch, EmbeddingResult
 from tests.output.samples import TEXTS, as_columns, make_results, rows_of
 
 

@@ -16,7 +16,7 @@ from llama_cli.errors import (
     ParquetIOError,
     SchemaMismatchError,
 )
-from llama_cli.output.translate import translated_errors
+from llama_cli.output.errors import translated_errors
 
 PATH = Path("out.parquet")
 PYARROW_ERRORS = [

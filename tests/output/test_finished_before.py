@@ -9,7 +9,7 @@ import pytest
 
 from llama_cli.errors import OutputRefusedError
 from llama_cli.output import ParquetWriter
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.partial import PartialOutput
 from tests.output.runs import (
     DIM,
     IDENTITY,

@@ -15,8 +15,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_cli.output.journal import Commit, Journal, RunHeader, Session, looks_like_journal
-from llama_cli.output.journal_file import JournalFile
+from llama_cli.output.durable.journal import Commit, Journal, RunHeader, Session, looks_like_journal
+from llama_cli.output.durable.journal_file import JournalFile
 from tests.output.runs import STARTED, damaged_at, make_header
 from tests.torture import TORTURE
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import OutputRefusedError, ParquetFormatError
-from llama_cli.output.journal import Journal
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.journal import Journal
+from llama_cli.output.durable.partial import PartialOutput
 from tests.output.runs import (
     EVERY,
     ROWS,

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from llama_cli.output import ParquetWriter
-from llama_cli.output.journal import Journal
-from llama_cli.output.partial import PartialOutput
-from llama_cli.types import EmbeddingResult
+from llama_cli.output.durable.journal import Journal
+from llama_cli.output.durable.partial import PartialOutput
+from llama_cli.records import EmbeddingResult
 from tests.output.runs import journal_of, make_header
 from tests.output.samples import make_results, read, rows_of
 from tests.torture import TORTURE

@@ -11,8 +11,8 @@ import pytest
 
 from llama_cli.errors import OutputLockedError, OutputRefusedError, ParquetIOError
 from llama_cli.output import ParquetWriter
-from llama_cli.output.journal import Journal, RunHeader, Session
-from llama_cli.output.partial import PartialOutput
+from llama_cli.output.durable.journal import Journal, RunHeader, Session
+from llama_cli.output.durable.partial import PartialOutput
 from tests.output.runs import (
     DIM,
     IDENTITY,

@@ -13,7 +13,7 @@ import pytest
 
 from llama_cli.errors import ParquetFormatError, ParquetIOError
 from llama_cli.output import ParquetWriter
-from llama_cli.output.metadata import (
+from llama_cli.output.provenance import (
     METADATA_KEY,
     InputProvenance,
     ModelProvenance,

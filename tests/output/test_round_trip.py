@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import llama_cli.output.buffer
 from llama_cli.output import ParquetWriter
-from llama_cli.types import EmbeddingResult
+from llama_cli.records import EmbeddingResult
 from tests.output.samples import as_columns, read, rows_of
 
 DIM = 3

@@ -14,7 +14,7 @@ import pytest
 from llama_cli.errors import ParquetFormatError
 from llama_cli.output import ParquetWriter
 from llama_cli.output.schema import output_schema, parquet_options
-from llama_cli.output.segments import check_footer, last_footer, open_segment, read_footers
+from llama_cli.output.durable.segments import check_footer, last_footer, open_segment, read_footers
 from tests.output.samples import make_results, read, rows_of
 
 SCHEMA = output_schema(8)
@@ -191,7 +191,7 @@ def test_a_writer_looks_at_every_segment_it_has_written(
                 writer.write_batch(ROWS)
                 writer.commit()
 
-    monkeypatch.setattr("llama_cli.output.data_file.open_segment", open_relative)
+    monkeypatch.setattr("llama_cli.output.durable.data_file.open_segment", open_relative)
     with pytest.raises(ParquetFormatError, match="does not hold the 60 rows"):
         write()
     assert list(tmp_path.iterdir()) == []

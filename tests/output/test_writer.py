@@ -17,7 +17,7 @@ import pytest
 import llama_cli.output.writer
 from llama_cli.errors import ArrowConversionError, ParquetError, SchemaMismatchError
 from llama_cli.output import ParquetWriter
-from llama_cli.types import EmbeddingResult, WriteProgress
+from llama_cli.records import EmbeddingResult, WriteProgress
 from tests.output.samples import as_columns, make_results, read, row_group_sizes, rows_of
 
 

@@ -15,7 +15,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from llama_cli.output import ParquetWriter
-from llama_cli.types import EmbeddingBatch
+from llama_cli.records import EmbeddingBatch
 
 def peak():
     if sys.platform.startswith("linux"):

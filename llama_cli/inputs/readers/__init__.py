@@ -1,0 +1,1 @@
+"""A file for each input format: its bytes to texts."""

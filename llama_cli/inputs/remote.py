@@ -1,0 +1,83 @@
+"""Inputs on servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Self, cast
+
+from llama_cli.storage.resolve import FoundFile, find_file, find_files
+from llama_cli.storage.reader import RemoteFile
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteInput:
+    """A file on a server.
+
+    Attributes:
+        remote: the file, in the version that was found.
+        name: its URL, without what may be secret.
+    """
+
+    remote: FoundFile
+    name: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name without a folder."""
+        return self.remote.file_name
+
+    @property
+    def address(self) -> str:
+        """Its URL, without what may be secret."""
+        return self.remote.address
+
+    @property
+    def is_regular(self) -> bool:
+        """It is: it can be asked for again."""
+        return True
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the server sends parts of it."""
+        return self.remote.has_ranges
+
+    @property
+    def version(self) -> str:
+        """What the server calls this version; empty where it does not say."""
+        return self.remote.version
+
+    def size(self) -> int | None:
+        """Its size in bytes; None where the server does not say."""
+        return self.remote.size
+
+    def open(self) -> BinaryIO:
+        """Open it for reading bytes; what is asked first is its first part."""
+        return cast(BinaryIO, RemoteFile(self.remote))
+
+    def named(self, name: str) -> Self:
+        """The same under another name."""
+        return replace(self, name=name)
+
+    def __str__(self) -> str:
+        return self.address
+
+
+def find_remote(url: str, left_out: Iterable[str]) -> list[RemoteInput]:
+    """The files that a URL means.
+
+    Args:
+        url: of a file, a folder or a pattern.
+        left_out: URLs that are not taken from folders and patterns.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+        InputReadError: the server does not answer.
+    """
+    return [RemoteInput(file, file.address) for file in find_files(url, left_out)]
+
+
+def find_remote_file(url: str) -> RemoteInput:
+    """The one file that a URL names. Raises as `find_remote` does, of folders and patterns too."""
+    file = find_file(url)
+    return RemoteInput(file, file.address)

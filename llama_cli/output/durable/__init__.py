@@ -1,0 +1,1 @@
+"""The unfinished output: partial file, journal, lock, and the rename at the end."""

@@ -1,0 +1,1 @@
+"""One run, from resolved job to summary."""

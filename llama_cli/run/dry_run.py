@@ -1,0 +1,166 @@
+"""What a run would do: counts of everything, and how long and large it would be. Writes nothing."""
+
+from __future__ import annotations
+
+import collections
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llama_cli.errors import RunInterruptedError
+from llama_cli.engine.worker.engine import EngineStoppedError
+from llama_cli.run.job import EmbedJob
+from llama_cli.output.arrow import columns_to_arrow
+from llama_cli.output.columns import to_columns
+from llama_cli.output.schema import extra_columns, parquet_options
+from llama_cli.run.session import Prepared, prepare
+from llama_cli.run.stop import StopSwitch
+from llama_cli.run.counts import Tally
+from llama_cli.records import RunProgress, VectorBatch
+
+# Long enough for the rate to settle; after that texts are only counted.
+CALIBRATION_SECONDS = 3.0
+# Rows that are encoded to see how large they become.
+_SAMPLE_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would do.
+
+    Attributes:
+        tally: counts of its rows.
+        inputs: how many there are.
+        model: the model's name.
+        dimension: width of the vectors.
+        max_length: tokens after which texts would be cut.
+        tried: rows that were computed to see how long the others would take.
+        seconds: how long the run would take, opening the model aside; None without any text.
+        output_bytes: how large its output would be; None without any text.
+    """
+
+    tally: Tally
+    inputs: int
+    model: str
+    dimension: int
+    max_length: int
+    tried: int
+    seconds: float | None
+    output_bytes: int | None
+
+
+def estimate(
+    job: EmbedJob,
+    on_progress: Callable[[RunProgress], None] | None = None,
+    stop: StopSwitch | None = None,
+) -> Estimate:
+    """Read and tokenize all texts, and embed the first of them for some seconds.
+
+    Args:
+        job: what would be done.
+        on_progress: told of how far the counting is.
+        stop: ends it early.
+
+    Raises:
+        RunInterruptedError: the switch was turned.
+        LlamaCliError: what would keep the run from being finished, as far as that shows.
+    """
+    stop = stop or StopSwitch()
+    try:
+        with prepare(job, job.inputs, stop, decode_seconds=CALIBRATION_SECONDS) as parts:
+            return _count(parts, on_progress)
+    except EngineStoppedError as error:
+        raise RunInterruptedError("interrupted") from error
+
+
+def _count(parts: Prepared, on_progress: Callable[[RunProgress], None] | None) -> Estimate:
+    source, tally, trial = parts.source, Tally(), _Trial(parts)
+    for vectors in parts.engine.embed(source, source.name_place):
+        tally.add(vectors)
+        source.passed(tally.place)
+        tally.add_skipped(source.skips.take(tally.place.source, tally.place.line))
+        trial.add(vectors)
+        if on_progress is not None:
+            read = tally.bytes_read
+            on_progress(RunProgress(tally.rows, tally.tokens, read, source.size, 0))
+    tally.add_skipped(source.take_rest())
+    tally.without_vector = 0  # those that were not computed are none of these
+    return Estimate(
+        tally=tally,
+        inputs=len(source.files),
+        model=parts.model.facts.name,
+        dimension=parts.model.dimension,
+        max_length=parts.model.max_length,
+        tried=trial.rows,
+        seconds=trial.seconds_for(tally.tokens),
+        output_bytes=trial.bytes_for(tally.rows),
+    )
+
+
+class _Trial:
+    """The rows that were computed, and what they tell of the others."""
+
+    def __init__(self, parts: Prepared) -> None:
+        self.rows = 0
+        self._parts = parts
+        self._tokens = 0
+        self._began = time.perf_counter()
+        self._seconds = 0.0
+        self._sample: list[VectorBatch] = []
+        self._sample_rows = 0
+        self._text_bytes = 0  # of all texts
+
+    def add(self, vectors: VectorBatch) -> None:
+        """Take note of some rows, computed or not."""
+        self._text_bytes += sum(len(record.text) for record in vectors.records)
+        if not vectors.valid.all():
+            return
+        self.rows += len(vectors.records)
+        self._tokens += int(vectors.sequence_lengths[~vectors.repeated].sum())
+        self._seconds = time.perf_counter() - self._began
+        if self._sample_rows < _SAMPLE_ROWS:
+            self._sample.append(vectors)
+            self._sample_rows += len(vectors.records)
+
+    def seconds_for(self, tokens: int) -> float | None:
+        """How long so many tokens would take."""
+        return tokens * self._seconds / self._tokens if self._tokens else None
+
+    def bytes_for(self, rows: int) -> int | None:
+        """How large a file of all texts would be."""
+        if not self._sample:
+            return None
+        sizes = _encoded_sizes(self._sample, self._parts)
+        texts = sum(len(record.text) for vectors in self._sample for record in vectors.records)
+        text_size = sizes.pop("text") * self._text_bytes / max(1, texts)
+        return round(text_size + sum(sizes.values()) * rows / self._sample_rows)
+
+
+def _encoded_sizes(sample: list[VectorBatch], parts: Prepared) -> collections.Counter[str]:
+    """Bytes that some rows take in a file, by column."""
+    schema = parts.schema
+    extra = extra_columns(schema)
+    collected: list[pq.FileMetaData] = []
+    with pq.ParquetWriter(
+        pa.BufferOutputStream(), schema, metadata_collector=collected, **parquet_options(schema)
+    ) as file:
+        rows = (
+            to_columns(
+                parts.maker.make(vectors),
+                parts.model.dimension,
+                line_numbers=parts.maker.line_numbers,
+                extra=extra,
+            )
+            for vectors in sample
+        )
+        file.write_table(pa.Table.from_batches([columns_to_arrow(one, schema) for one in rows]))
+    (metadata,) = collected
+    sizes: collections.Counter[str] = collections.Counter()
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(number)
+            sizes[chunk.path_in_schema.partition(".")[0]] += chunk.total_compressed_size
+    return sizes

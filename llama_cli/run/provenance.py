@@ -1,0 +1,110 @@
+"""What a run has made: for the file's footer, and for whoever started it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import xxhash
+
+from llama_cli import __version__
+from llama_cli.engine.facts import OpenedModel
+from llama_cli.run.job import EmbedJob
+from llama_cli.output.durable.journal import RunHeader
+from llama_cli.output.provenance import InputProvenance, ModelProvenance, Provenance
+from llama_cli.output.durable.target import Output
+from llama_cli.inputs.sequence import InputSequence
+from llama_cli.run.counts import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a finished run did.
+
+    Attributes:
+        made: the file's origin, counts included.
+        before: counts of the rows that earlier, interrupted runs had made.
+        seconds: wall time of this run, loading the model included.
+        output: the file written.
+        output_bytes: its size.
+    """
+
+    made: Provenance
+    before: Tally
+    seconds: float
+    output: Output
+    output_bytes: int
+
+    @property
+    def new_rows(self) -> int:
+        """Rows that this run made."""
+        return self.made.rows - self.before.rows
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens that this run fed to the model."""
+        return self.made.tokens - self.before.tokens
+
+
+def make_provenance(  # noqa: PLR0917 - everything that a run is
+    job: EmbedJob,
+    model: OpenedModel,
+    source: InputSequence,
+    header: RunHeader,
+    tally: Tally,
+    sha256: str,
+) -> Provenance:
+    """The origin of a file whose last row is written."""
+    facts = model.facts
+    inputs = _inputs(source)
+    return Provenance(
+        tool_version=__version__,
+        llama_cpp_version=model.llama_cpp_version,
+        model=ModelProvenance(
+            name=facts.name,
+            sha256=sha256,
+            architecture=facts.architecture,
+            quantisation=facts.quantisation,
+            dimension=facts.dimension,
+            source=str(job.model.origin or ""),
+        ),
+        pooling=model.pooling,
+        normalized=job.embedder.normalize,
+        max_length=model.max_length,
+        input=inputs[0] if len(inputs) == 1 else _summarize(inputs),
+        rows=tally.rows,
+        skipped=tally.skipped,
+        cut=tally.cut,
+        repaired=tally.repaired,
+        repeated=tally.repeated,
+        without_vector=tally.without_vector,
+        tokens=tally.tokens,
+        started_at=header.started_at,
+        finished_at=datetime.now(UTC),
+        run_id=header.run_id,
+        inputs=tuple(inputs) if len(inputs) > 1 else (),
+        bad_rows=tally.bad_rows,
+        limit=job.reading.limit,
+        dims=job.embedder.dims,
+        prompt=model.prompt,
+        task=job.embedder.task or "",
+        layer_norm=model.layer_norm,
+    )
+
+
+def _inputs(source: InputSequence) -> list[InputProvenance]:
+    """Each input that was read."""
+    return [
+        InputProvenance(file.name, *fingerprint)
+        for file, fingerprint in zip(source.files, source.fingerprints(), strict=False)
+    ]
+
+
+def _summarize(inputs: Sequence[InputProvenance]) -> InputProvenance:
+    digests = "".join(one.xxh3_128 or one.version for one in inputs)
+    return InputProvenance(
+        f"{len(inputs)} inputs",
+        sum(one.bytes for one in inputs),
+        xxhash.xxh3_128_hexdigest(digests.encode()),
+    )

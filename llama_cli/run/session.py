@@ -1,0 +1,104 @@
+"""What a run has at hand before its first text: inputs, model, and the columns of the output."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from llama_cli.engine.facts import OpenedModel
+from llama_cli.engine.options import EmbedderOptions, EngineOptions
+from llama_cli.engine.worker.engine import IsolatedEngine
+from llama_cli.engine.worker.signature import model_signature
+from llama_cli.run.job import EmbedJob
+from llama_cli.output.schema import output_schema
+from llama_cli.run.rows import RowMaker
+from llama_cli.inputs.resolve import Input
+from llama_cli.inputs.sequence import InputSequence
+from llama_cli.run.stop import StopSwitch
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that is open.
+
+    Attributes:
+        source: the inputs, of which nothing has been read.
+        engine: with the model.
+        model: what is known of that.
+        digest: sha256 of its file.
+        maker: makes rows of what the engine makes of texts.
+        schema: of the output.
+    """
+
+    source: InputSequence
+    engine: IsolatedEngine
+    model: OpenedModel
+    digest: str
+    maker: RowMaker
+    schema: pa.Schema
+
+
+@contextlib.contextmanager
+def prepare(
+    job: EmbedJob,
+    inputs: Sequence[Input],
+    stop: StopSwitch,
+    *,
+    decode_seconds: float | None = None,
+) -> Iterator[Prepared]:
+    """Look at the inputs and open the model, each while the other waits.
+
+    Args:
+        job: what to do.
+        inputs: what to read.
+        stop: ends the engine when it is turned.
+        decode_seconds: see `EmbedderOptions`.
+
+    Raises:
+        LlamaCliError: one of them cannot be used.
+    """
+    embedder = dataclasses.replace(job.embedder, decode_seconds=decode_seconds)
+    with (
+        InputSequence(inputs, job.reading) as source,
+        IsolatedEngine() as engine,
+    ):
+        if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
+            source.look(job.own_columns)
+        with stop.calls(engine.stop):
+            engine.start()
+            if job.resumable:
+                source.look(job.own_columns)
+            yield _open_model(job, embedder, source, engine)
+
+
+def _open_model(
+    job: EmbedJob, embedder: EmbedderOptions, source: InputSequence, engine: IsolatedEngine
+) -> Prepared:
+    signature = model_signature(job.model.path)
+    digest = job.model.sha256()
+    model = engine.open(_engine_options(job, embedder, digest), signature)
+    names = [file.name for file in source.files] if job.with_source else None
+    maker = RowMaker(job.line_numbers, names, source.kept)
+    schema = output_schema(
+        model.dimension,
+        line_numbers=job.line_numbers,
+        dtype=job.dtype,
+        vector_type=job.vector_type,
+        extra=maker.extra,
+    )
+    return Prepared(source, engine, model, digest, maker, schema)
+
+
+def _engine_options(job: EmbedJob, embedder: EmbedderOptions, digest: str) -> EngineOptions:
+    return EngineOptions(
+        model=job.model.path,
+        sha256=digest,
+        device=job.device,
+        gpu_layers=job.gpu_layers,
+        embedder=embedder,
+        float_copies=job.float_copies,
+    )

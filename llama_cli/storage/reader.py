@@ -1,0 +1,180 @@
+"""Reading a remote file as if it were open here."""
+
+from __future__ import annotations
+
+import io
+from typing import Protocol
+
+from llama_cli.storage.retry import (
+    PAUSES,
+    ChangedError,
+    PassingError,
+    Patience,
+    RefusedError,
+    as_read_error,
+)
+
+# What is asked for at a time where a file is read from start to end: the way to the server and
+# back then costs little beside what comes. Less at first: whoever looks what a file is reads a MiB
+# and a little.
+_FIRST_AHEAD = (1 << 20) + (1 << 16)
+_MOST_AHEAD = 8 << 20
+
+
+class RemoteObject(Protocol):
+    """One file on a server, in the version that was found."""
+
+    @property
+    def address(self) -> str:
+        """Its URL as it may be shown."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None where the server does not say."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """What changes when its content does; empty where the server does not say."""
+        ...
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether any part of it can be had without those before."""
+        ...
+
+    def open(self) -> RemoteParts:
+        """Make ready for reading it once."""
+        ...
+
+
+class RemoteParts(Protocol):
+    """A remote file that is being read."""
+
+    def fetch(self, start: int, size: int) -> bytes:
+        """At most ``size`` bytes from ``start`` on; none at the end only.
+
+        Raises:
+            PassingError: it did not come.
+            RefusedError: the server will not give it.
+            ChangedError: what would come is of another version.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class RemoteFile(io.RawIOBase):
+    """A remote file, open for reading. Parts that do not come are asked for again."""
+
+    # Not a name on this disk, which files of Python have here.
+    name = None
+
+    def __init__(self, remote: RemoteObject) -> None:
+        """Nothing is asked yet."""
+        super().__init__()
+        self._remote = remote
+        self._parts = remote.open()
+        self._position = 0
+        self._ahead = b""
+        self._ahead_at = 0
+        self._read_to = 0  # where the last read has ended
+        self._next_ahead = _FIRST_AHEAD
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is: where the server has no ranges, it sends all from the start once more."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a position."""
+        if whence == io.SEEK_CUR:
+            offset += self._position
+        elif whence == io.SEEK_END:
+            if self._remote.size is None:
+                raise io.UnsupportedOperation("its size is not known")
+            offset += self._remote.size
+        self._position = max(0, offset)
+        return self._position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Some of the next bytes; all of them without a size.
+
+        Raises:
+            InputReadError: they cannot be had.
+        """
+        if size is None or size < 0:
+            return self.readall()
+        data = self._take(size)
+        # Arrow wants all that it asks for; so does whoever looks at the first bytes.
+        while len(data) < size and (more := self._take(size - len(data))):
+            data += more
+        return data
+
+    def readall(self) -> bytes:
+        """All that is left. Raises as `read` does."""
+        parts = []
+        while part := self._take(_MOST_AHEAD):
+            parts.append(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if not self.closed:
+            self._ahead = b""
+            self._parts.close()
+        super().close()
+
+    def _take(self, size: int) -> bytes:
+        skip = self._position - self._ahead_at
+        if not 0 <= skip < len(self._ahead):
+            self._fill(size)
+            skip = 0
+        data = self._ahead[skip : skip + size]
+        self._position += len(data)
+        self._read_to = self._position
+        if skip + size >= len(self._ahead):
+            self._ahead = b""
+        return data
+
+    def _fill(self, size: int) -> None:
+        """Have something from the position on."""
+        wanted = size
+        if self._position == self._read_to:
+            wanted = max(size, self._next_ahead)
+            self._next_ahead = min(2 * self._next_ahead, _MOST_AHEAD)
+        else:
+            self._next_ahead = _FIRST_AHEAD
+        if self._remote.size is not None:
+            wanted = min(wanted, self._remote.size - self._position)
+        self._ahead, self._ahead_at = b"", self._position
+        if wanted > 0:
+            self._ahead = self._fetch(wanted)
+
+    def _fetch(self, size: int) -> bytes:
+        try:
+            return self._persist(size)
+        except (PassingError, RefusedError, ChangedError) as error:
+            raise as_read_error(self._remote.address, error) from error
+
+    def _persist(self, size: int) -> bytes:
+        patience = Patience(self._remote.address, PAUSES)
+        while True:
+            try:
+                data = self._parts.fetch(self._position, size)
+            except PassingError as error:
+                patience.wait(error)
+            else:
+                if data or self._remote.size is None:
+                    return data
+                patience.wait(PassingError("it ended too early"))

@@ -1,0 +1,92 @@
+"""What a URL of the command line means: files, found by whoever knows its scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from llama_cli.errors import InputError
+from llama_cli.storage.address import BUCKETS, HUB, has_credentials, normalised, scheme_of, shown
+from llama_cli.storage.reader import RemoteObject
+from llama_cli.storage.retry import (
+    PassingError,
+    RefusedError,
+    as_input_error,
+    as_read_error,
+    not_installed,
+    persist,
+)
+
+
+class FoundFile(RemoteObject, Protocol):
+    """A remote file that was found by its URL."""
+
+    @property
+    def file_name(self) -> str:
+        """Its name without a folder."""
+        ...
+
+
+def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
+    """The files that a URL means, in order.
+
+    In buckets and on the Hub it may be that of a folder, for all files in it and below without
+    hidden ones, or a pattern.
+
+    Args:
+        url: as the user wrote it.
+        left_out: addresses that are not taken from folders and patterns.
+
+    Returns:
+        At least one.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+        InputReadError: the server does not answer.
+    """
+    scheme, address = scheme_of(url), shown(url)
+    url = f"{scheme}{url[len(scheme) :]}"  # in small letters
+    left_out = {normalised(one) for one in left_out}
+    try:
+        if scheme in BUCKETS:
+            return _find_in_bucket(url, address, left_out)
+        if scheme == HUB:
+            from llama_cli.storage.hub import expand_repo
+
+            found = persist(lambda: expand_repo(url), address)
+            return _without(found, address, left_out)
+        from llama_cli.storage.web import find_web_file
+
+        return [persist(lambda: find_web_file(url), address)]
+    except ImportError as error:
+        raise not_installed(scheme, error) from error
+    except RefusedError as error:
+        raise as_input_error(address, error) from error
+    except PassingError as error:
+        raise as_read_error(address, error) from error
+
+
+def find_file(url: str) -> FoundFile:
+    """The one file that a URL names. Raises as `find_files` does, of folders and patterns too."""
+    file, *more = find_files(url)
+    if more or normalised(file.address) != normalised(shown(url)):
+        raise InputError(f"{shown(url)}: is a folder or a pattern", hint="name one file")
+    return file
+
+
+def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[FoundFile]:
+    from llama_cli.storage.buckets import expand_bucket, find_bucket_file
+
+    if has_credentials(url):
+        raise InputError(f"{address}: a URL is no place for keys", hint="use AWS_ACCESS_KEY_ID")
+    urls = persist(lambda: expand_bucket(url), address)
+    urls = [one for one in urls if one == url or one not in left_out]
+    found = [persist(lambda one=one: find_bucket_file(one), one) for one in urls]  # type: ignore[misc]
+    return _without(found, address, set())
+
+
+def _without(found: Sequence[FoundFile], address: str, left_out: set[str]) -> Sequence[FoundFile]:
+    rest = [file for file in found if len(found) == 1 or normalised(file.address) not in left_out]
+    if not rest:
+        raise InputError(f"{address}: there is no file in this folder")
+    return rest

@@ -1,0 +1,27 @@
+"""Embeds lines in a process of its own, so that it may use other kernels than the tests' process.
+
+python -m tests.engine.kernels.embed_apart MODEL TEXTS OUT.npy
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from llama_cli.engine.kernels.backend import use_kernels
+from tests.conftest import embed_all, open_embedder
+
+
+def main() -> None:
+    model, texts, out = map(Path, sys.argv[1:])
+    lines = texts.read_bytes().removesuffix(b"\n").split(b"\n")
+    with open_embedder(model, threads=2, normalize=False) as embedder:
+        np.save(out, embed_all(embedder, lines).vectors)
+    kernels = use_kernels()
+    print(kernels.products if kernels else "none")
+
+
+if __name__ == "__main__":
+    main()

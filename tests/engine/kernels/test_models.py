@@ -1,0 +1,141 @@
+"""Whole models: our kernels against llama.cpp's own, and every configuration against the reference.
+
+Which kernels are used is settled once a process, so each runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from llama_cli.engine import model as model_module
+from llama_cli.engine.devices import Placement
+from llama_cli.engine.kernels.backend import OWN
+from llama_cli.engine.model import Model
+from llama_cli.engine.kernels.installed import find_kernels
+from llama_cli.models.builtin.file import DEFAULT_MODEL
+from tests.conftest import CPU, cosines, open_embedder
+from tests.tiny_models import COMMON_WORDS, FILE_TYPES, MEAN, requantize, write_bert, write_causal
+
+REFERENCE = Path(__file__).parent.parent / "reference"
+Vectors = npt.NDArray[np.float32]
+
+MODELS: dict[str, Callable[[Path], Path]] = {
+    "bert": lambda path: write_bert(path, dim=96, heads=3, ff=160, n_ctx=512),
+    "odd sizes": lambda path: write_bert(path, dim=60, heads=5, ff=101, n_ctx=512),
+    "alibi": lambda path: write_bert(path, arch="jina-bert-v2", dim=72, heads=3, n_ctx=512),
+    "causal": lambda path: write_causal(path, dim=64, heads=4, n_ctx=512),
+    "shared keys": lambda path: write_causal(
+        path, arch="qwen3", dim=64, heads=4, kv_heads=2, n_ctx=512, pooling=MEAN
+    ),
+    "sliding window": lambda path: write_causal(
+        path, arch="gemma-embedding", dim=64, heads=4, layers=6, n_ctx=512, pooling=MEAN
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts of 1 to 400 words, so that batches hold one or many of them."""
+    choose = random.Random(3)
+    lengths = [*range(1, 60), 70, 100, 130, 200, 3, 400, 2, 250]
+    lines = [" ".join(choose.choices(COMMON_WORDS, k=length)) for length in lengths]
+    path = tmp_path_factory.mktemp("texts") / "texts.txt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def embed_with(kernels: str, model: Path, texts: Path, folder: Path) -> Vectors:
+    out = folder / f"{kernels}.npy"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.kernels.embed_apart", model, texts, out],
+        env={**os.environ, "LLAMA_CLI_KERNELS": kernels},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    used = done.stdout.strip()
+    if kernels == "blas":
+        assert used.startswith("OpenBLAS "), "make setup installs scipy-openblas32"
+    else:
+        assert used == {"off": "none", "own": OWN}[kernels]
+    return np.load(out)
+
+
+def test_there_are_kernels_to_test() -> None:
+    assert find_kernels() is not None, "make setup compiles them"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_kernels_compute_what_llama_cpp_does(name: str, texts: Path, tmp_path: Path) -> None:
+    model = MODELS[name](tmp_path / "model.gguf")
+    theirs = embed_with("off", model, texts, tmp_path)
+    ours = embed_with("own", model, texts, tmp_path)
+    assert cosines(ours, theirs).min() > 0.99999
+    assert np.allclose(ours, theirs, rtol=0, atol=0.01 * np.abs(theirs).max())
+    assert not np.array_equal(ours, theirs), "the kernels were not used"
+
+
+@pytest.mark.parametrize("kind", FILE_TYPES)
+def test_kernels_read_every_type_of_weights(kind: str, texts: Path, tmp_path: Path) -> None:
+    source = write_bert(tmp_path / "source.gguf", dim=96, heads=3, ff=160, n_ctx=512)
+    model = requantize(source, tmp_path / "model.gguf", kind)
+    theirs = embed_with("off", model, texts, tmp_path)
+    ours = embed_with("own", model, texts, tmp_path)
+    # llama.cpp rounds activations to 8 bits for quantised weights, our kernels do not.
+    assert cosines(ours, theirs).min() > (0.999 if kind.startswith("Q") else 0.9999)
+    with_blas = embed_with("blas", model, texts, tmp_path)
+    assert cosines(ours, with_blas).min() > 0.999999
+
+
+def test_large_models_stay_on_llama_cpps_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Model(DEFAULT_MODEL, CPU) as model:
+        assert model.kernels is not None
+    monkeypatch.setattr(model_module, "SMALL_MODEL_BYTES", 1 << 20)
+    with Model(DEFAULT_MODEL, CPU) as model:
+        assert model.kernels is None
+
+
+def test_wide_weights_are_not_laid_out_anew_where_that_hides_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loads: list[bool] = []
+    load = model_module._load
+
+    def recorded(path: Path, placement: Placement, *, repack: bool) -> object:
+        loads.append(repack)
+        return load(path, placement, repack=repack)
+
+    monkeypatch.setattr(model_module, "_load", recorded)
+    monkeypatch.setattr(model_module, "cpu_features", lambda: {"amx_tile"})
+    with open_embedder(DEFAULT_MODEL) as embedder:
+        assert embedder.facts.quantisation == "F16"
+    assert loads == [True, False]
+
+
+@pytest.mark.parametrize("kernels", ["off", "own", "blas"])
+@pytest.mark.parametrize("weights", ["F16", "F32"])
+def test_every_configuration_agrees_with_the_reference(
+    kernels: str, weights: str, tmp_path: Path
+) -> None:
+    model = DEFAULT_MODEL
+    if weights == "F32":
+        model = requantize(DEFAULT_MODEL, tmp_path / "f32.gguf", "F32")
+    lines, expected = [], []
+    with np.load(REFERENCE / "reference.npz") as reference:
+        for name in ("english", "multilingual", "long"):
+            lines += (REFERENCE / f"{name}.txt").read_bytes().splitlines()[:300]
+            expected.append(reference[f"{name}_vectors"][:300])
+    texts = tmp_path / "texts.txt"
+    texts.write_bytes(b"\n".join(lines) + b"\n")
+    vectors = embed_with(kernels, model, texts, tmp_path)
+    assert cosines(vectors, np.concatenate(expected)).min() >= 0.9999

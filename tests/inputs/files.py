@@ -1,0 +1,65 @@
+"""Reading files as the command does, and what came of it in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from llama_cli.output.schema import own_columns
+from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import InputSequence
+from llama_cli.inputs.skips import SkippedRows
+from llama_cli.records import TextRecord
+
+OWN = own_columns(line_numbers=False)
+
+
+class Reading:
+    """What the inputs gave."""
+
+    def __init__(self, *words: Path | str, **options: Any) -> None:
+        with InputSequence(find_inputs([str(word) for word in words]), _options(options)) as source:
+            source.look(OWN)
+            self.records: list[TextRecord] = list(source)
+            self.skipped: list[SkippedRows] = source.skips.take_all()
+            self.schema = source.kept
+            self.fingerprints = source.fingerprints()
+
+    @property
+    def texts(self) -> list[str]:
+        return [record.text.decode() for record in self.records]
+
+    @property
+    def places(self) -> list[tuple[int, str]]:
+        """Lines and texts."""
+        return [(record.line, record.text.decode()) for record in self.records]
+
+    @property
+    def kept(self) -> list[dict[str, Any]]:
+        return [kept_of(record) for record in self.records]
+
+    @property
+    def left_out(self) -> list[tuple[int, int, str]]:
+        """First and last line, and why."""
+        return [(one.first, one.last, one.reason) for one in self.skipped]
+
+
+def _options(options: dict[str, Any]) -> ReadOptions:
+    keep = options.pop("keep", "")
+    return ReadOptions(**options, keep=tuple(keep.split(",")) if keep else ())
+
+
+def kept_of(record: TextRecord) -> dict[str, Any]:
+    """The columns carried through beside a text."""
+    if record.kept is None:
+        return {}
+    (values,) = record.kept.batch.slice(record.kept.row, 1).to_pylist()
+    return dict(values)
+
+
+def non_blank(texts: Iterable[str | None], first: int = 1) -> list[tuple[int, str]]:
+    """The texts that are to be embedded, with their numbers."""
+    numbered = enumerate(texts, first)
+    return [(number, text) for number, text in numbered if text and not text.isspace()]

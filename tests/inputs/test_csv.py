@@ -1,0 +1,177 @@
+"""CSV: its header, its columns, and where its rows begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llama_cli.errors import InputError
+from tests.inputs.files import Reading
+
+Read = Callable[..., Reading]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read_content(content: str | bytes, name: str = "in.csv", **options: object) -> Reading:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return Reading(path, **options)
+
+    return read_content
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("last", ["", "end"])
+def test_each_way_of_writing_it(
+    read: Read, delimiter: str, newline: str, mark: str, last: str
+) -> None:
+    rows = [["id", "text"], ["1", "one"], ["2", '"two ,;\t| ""2"""'], ["3", '"a\n\r\nb"']]
+    content = newline.join(delimiter.join(row) for row in rows) + (newline if last else "")
+    reading = read(mark + content, keep="*")
+    assert reading.places == [(2, "one"), (3, 'two ,;\t| "2"'), (4, "a\n\r\nb")]
+    assert reading.kept == [{"id": "1"}, {"id": "2"}, {"id": "3"}]
+
+
+def test_rows_are_numbered_by_the_line_where_they_begin(read: Read) -> None:
+    content = 'text,id\n"one\n1",1\n\n"two\n\n2",2\n , \nthree,"3\n3"\nfour,4'
+    reading = read(content)
+    assert [record.line for record in reading.records] == [2, 5, 9, 11]
+    assert reading.left_out == [(4, 4, "blank"), (8, 8, "blank")]
+    before = [content.index(piece) for piece in ('\n"two', " , ", "four")]
+    assert [record.end for record in reading.records] == [*before, len(content)]
+
+
+def test_a_header_over_two_lines(read: Read) -> None:
+    reading = read('"the\ntext",id\none,1\n', column="the\ntext", keep="id")
+    assert reading.places == [(3, "one")]
+    assert reading.kept == [{"id": "1"}]
+
+
+def test_delimiters_inside_the_quotes_of_a_header_do_not_count(read: Read) -> None:
+    reading = read('"a,b,c";"d,e";text\n1;2;one\n', keep="*")
+    assert reading.texts == ["one"]
+    assert reading.kept == [{"a,b,c": "1", "d,e": "2"}]
+
+
+def test_a_tsv_file_may_have_commas_in_its_header(read: Read) -> None:
+    reading = read("a,b,c\ttext\n1,2,3\tone, two\n", "in.tsv", keep="*")
+    assert reading.texts == ["one, two"]
+    assert reading.kept == [{"a,b,c": "1,2,3"}]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("id,price,when,ok,at,body", "1,2.5,2024-01-31,true,2024-01-31 12:00:00,some words"),
+        ("id,body\n,", "7,some words"),
+        ("id,body\n1", "7,some words"),
+    ],
+)
+def test_the_only_column_that_is_no_number_date_or_truth_value(
+    read: Read, header: str, row: str
+) -> None:
+    assert read(f"{header}\n{row}\n{row}\n", skip_bad_rows=True).texts == ["some words"] * 2
+
+
+def test_a_column_called_text_is_taken_before_others(read: Read) -> None:
+    assert read("title,text,body\na,b,c\n").texts == ["b"]
+
+
+@pytest.mark.parametrize("rows", ["5\n6\n", "NA\nnull\n", "2024-01-01\ntrue\n"])
+def test_a_column_that_is_named_is_taken_whatever_it_looks_like(read: Read, rows: str) -> None:
+    assert read("n\n" + rows, column="n").texts == rows.split()
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message", "hint"),
+    [
+        ("id,a,b\n1,x,y\n", {}, "which column holds the texts?", "there are: a, b"),
+        ("id,n\n1,2\n", {}, "no column holds text", "there are: id, n"),
+        ("id,title\n1,x\n", {"column": "titel"}, "has no column titel", "did you mean title?"),
+        ("id,title\n1,x\n", {"column": "TITLE"}, "has no column TITLE", "did you mean title?"),
+        ("id,title\n1,x\n", {"column": "q"}, "has no column q", "there are: id, title"),
+        ("text,text\na,b\n", {}, "has several columns called text", "rename one"),
+        ("text,n,n\na,1,2\n", {"keep": "*"}, "has several columns called n", "rename one"),
+        ("text,n\na,1\n", {"keep": "m"}, "has no column m to keep", "there are: text, n"),
+        ('"text,n\na,1\n', {}, "its header is broken CSV", ""),
+    ],
+)
+def test_what_cannot_be_known_is_an_error_that_lists_the_columns(
+    read: Read, content: str, options: dict[str, str], message: str, hint: str
+) -> None:
+    with pytest.raises(InputError, match=r"^in\.csv: ") as caught:
+        read(content, **options)
+    assert message in str(caught.value)
+    assert hint in (caught.value.hint or "")
+
+
+def test_many_columns_are_not_all_listed(read: Read) -> None:
+    names = [f"c{number}" for number in range(30)]
+    with pytest.raises(InputError) as caught:
+        read(",".join(names) + "\n" + ",".join("x" for _ in names) + "\n")
+    assert str(caught.value.hint).endswith(", c18, c19 and 10 more")
+
+
+BAD_ROWS = {
+    "one": "1 fields instead of 2",
+    "one,1,2": "3 fields instead of 2",
+    '"a\nb",1,2': "3 fields instead of 2, up to line 4",
+    '"one"x,1': "broken CSV: ',' expected after '\"'",
+    "o\rne,1": "broken CSV: a carriage return in the middle of a line",
+}
+
+
+@pytest.mark.parametrize(("row", "reason"), BAD_ROWS.items())
+def test_a_bad_row_is_named(read: Read, row: str, reason: str) -> None:
+    content = f"text,id\nfirst,0\n{row}\n\nlast,9\n"
+    with pytest.raises(InputError) as caught:
+        read(content)
+    assert str(caught.value) == f"in.csv, line 3: {reason}"
+    assert caught.value.hint == "leave such rows out with --on-bad-row skip"
+    reading = read(content, skip_bad_rows=True, keep="id")
+    assert reading.texts == ["first", "last"]
+    assert reading.kept == [{"id": "0"}, {"id": "9"}]
+    after = 4 + row.count("\n")
+    assert reading.left_out == [(3, 3, reason), (after, after, "blank")]
+    assert reading.records[1].line == after + 1
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_quote_that_is_never_closed_is_always_an_error(read: Read, skip: bool) -> None:
+    content = 'text,id\none,1\n"two,2\n' + "more,3\n" * 5000
+    with pytest.raises(InputError, match=r"^in\.csv, line 3: a quote in this row is never closed"):
+        read(content, skip_bad_rows=skip)
+
+
+def test_bytes_that_are_not_utf8_count_once_a_row(read: Read) -> None:
+    reading = read(b'text,id\n"\xff\nb\xfe",1\none,2\ntwo,\xff\n', keep="id")
+    assert reading.texts == ["\ufffd\nb\ufffd", "one", "two"]
+    assert [record.repaired for record in reading.records] == [True, False, True]
+    assert [row["id"] for row in reading.kept] == ["1", "2", "\ufffd"]
+
+
+def test_all_columns_are_kept_as_text(read: Read) -> None:
+    reading = read("id,text,ok,empty\n007,one,true,\n1e3,two,,\n", keep="*")
+    assert reading.kept == [
+        {"id": "007", "ok": "true", "empty": ""},
+        {"id": "1e3", "ok": "", "empty": ""},
+    ]
+    assert {str(kind) for kind in reading.schema.types} == {"string"}
+
+
+@pytest.mark.parametrize("content", ["", "text,id\n", "text,id", "\ufefftext\r\n"])
+def test_without_rows(read: Read, content: str) -> None:
+    assert read(content, column="text").records == []
+
+
+def test_a_megabyte_in_quotes(read: Read) -> None:
+    long = 'line, and "more"\n' * 70_000
+    reading = read('id,text\n1,"' + long.replace('"', '""') + '"\n2,next\n', keep="id")
+    assert reading.texts == [long, "next"]
+    assert [record.line for record in reading.records] == [2, 70_003]
+    assert reading.kept == [{"id": "1"}, {"id": "2"}]

@@ -1,0 +1,151 @@
+"""Compressed inputs and tables that are damaged or cut short give one clear error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llama_cli.errors import InputError
+from tests.packers import LIBRARIES, PACKERS
+from tests.inputs.files import Reading
+from tests.inputs.writers import ARROW, PARQUET
+
+TEXTS = [f"water and time {number}" for number in range(1000)]
+LINES = "".join(text + "\n" for text in TEXTS).encode()
+PACKED = {kind: pack(LINES) for kind, pack in LIBRARIES.items()}
+# Shorter ones do not show how they are packed.
+SHORTEST = {"gzip": 2, "bzip2": 10, "xz": 6, "zstd": 4, "lz4": 4}
+
+kinds = pytest.mark.parametrize("kind", LIBRARIES)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damaged") / "input.txt"
+
+
+def refusal(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        Reading(path)
+    return str(caught.value)
+
+
+@kinds
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_one_cut_short_anywhere(path: Path, kind: str, data: st.DataObject) -> None:
+    size = data.draw(st.integers(SHORTEST[kind], len(PACKED[kind]) - 1))
+    message = refusal(path, PACKED[kind][:size])
+    assert message.startswith(f"input.txt: the {kind} data is damaged or cut short: ")
+
+
+@kinds
+def test_one_without_its_last_bytes(path: Path, kind: str) -> None:
+    for missing in range(1, 20):
+        assert "cut short" in refusal(path, PACKED[kind][:-missing])
+
+
+@kinds
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_second_member_cut_short_anywhere(path: Path, kind: str, data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, len(PACKED[kind]) - 1))
+    assert "cut short" in refusal(path, LIBRARIES[kind](b"first\n") + PACKED[kind][:size])
+
+
+@kinds
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_changed_byte_does_not_stop_other_than_by_an_input_error(
+    path: Path, kind: str, data: st.DataObject
+) -> None:
+    """Not all of these formats have checksums, but nothing else may come of it."""
+    at = data.draw(st.integers(0, len(PACKED[kind]) - 1))
+    damaged = bytearray(PACKED[kind])
+    damaged[at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(damaged)
+    try:
+        Reading(path)
+    except InputError as error:
+        assert "input.txt" in str(error)  # noqa: PT017 - it may be read, too
+
+
+CHECKED = [
+    name
+    for name in PACKERS
+    if name in {"gzip by a library", "bzip2 by a library", "xz by a library", "zstd -q", "lz4 -q"}
+]
+
+
+@pytest.mark.parametrize("packer", CHECKED)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_where_there_is_a_checksum_it_is_checked(
+    path: Path, packer: str, data: st.DataObject
+) -> None:
+    kind, pack = PACKERS[packer]
+    packed = bytearray(pack(LINES))
+    # Behind the header, of which some bytes mean nothing.
+    packed[data.draw(st.integers(20, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(packed)
+    try:
+        texts = Reading(path).texts
+    except InputError as error:
+        assert f"the {kind} data is damaged" in str(error)  # noqa: PT017 - see below
+    else:
+        assert texts == TEXTS  # bits that pad the last byte of a block
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "zstd", "lz4"])
+@pytest.mark.parametrize("rest", [b"x", b"garbage behind it\n", LINES])
+def test_bytes_behind_the_end(path: Path, kind: str, rest: bytes) -> None:
+    assert f"the {kind} data is damaged" in refusal(path, PACKED[kind] + rest)
+
+
+@pytest.mark.parametrize("write", [PARQUET["pandas"], ARROW["pandas feather"]])
+def test_tables_cut_short(tmp_path: Path, write: Callable[..., None]) -> None:
+    table = tmp_path / "input.parquet"
+    write({"text": TEXTS}, table)
+    kind = "Parquet" if write is PARQUET["pandas"] else "Arrow"
+    content = table.read_bytes()
+    for size in (8, 20, len(content) // 2, len(content) - 1):
+        table.write_bytes(content[:size])
+        with pytest.raises(InputError, match=f"not an? {kind} file, or a damaged one: "):
+            Reading(table)
+
+
+def test_an_arrow_stream_cut_short(tmp_path: Path) -> None:
+    table = tmp_path / "input.arrows"
+    ARROW["polars stream"]({"text": TEXTS}, table)
+    content = table.read_bytes()
+    for size in (6, 50, len(content) // 2, len(content) - 40):
+        table.write_bytes(content[:size])
+        with pytest.raises(InputError, match=r"not an? Arrow file, or a damaged one: "):
+            Reading(table)
+
+
+def test_a_page_of_parquet_that_cannot_be_unpacked(tmp_path: Path) -> None:
+    table = tmp_path / "input.parquet"
+    PARQUET["DuckDB zstd"]({"text": TEXTS}, table)
+    column = pq.read_metadata(table).row_group(0).column(0)
+    content = bytearray(table.read_bytes())
+    middle = column.data_page_offset + column.total_compressed_size // 2
+    noise = np.random.default_rng(1).bytes(200)
+    content[middle : middle + 200] = noise
+    table.write_bytes(content)
+    with pytest.raises(InputError, match=r"input.parquet: not a Parquet file, or a damaged one: "):
+        Reading(table)
+
+
+def test_messages_are_one_line(path: Path) -> None:
+    for kind, packed in PACKED.items():
+        message = refusal(path, packed[: len(packed) // 2])
+        assert re.fullmatch(rf"[^\n]*{kind}[^\n]*", message)

@@ -1,0 +1,201 @@
+"""Reading on behind any text of any inputs, as if there had been no break."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llama_cli.errors import InputError
+from llama_cli.inputs import stream
+from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import InputSequence, Place
+from llama_cli.inputs.source import Fingerprint
+from llama_cli.records import TextRecord
+from tests.packers import LIBRARIES
+from tests.inputs.files import OWN, kept_of
+from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Write
+
+SUFFIXES: dict[str, Write] = {
+    ".txt": lambda table, path: path.write_text(
+        "\n".join((text or "").replace("\n", " ") for text in table["text"]), "utf-8"
+    ),
+    ".csv": CSV["pandas with BOM and CRLF"],
+    ".tsv": CSV["polars tabs"],
+    ".jsonl": JSON["json"],
+    ".parquet": PARQUET["pyarrow row groups of 2"],
+    ".arrow": ARROW["pyarrow feather"],
+    ".arrows": ARROW["pyarrow stream"],
+}
+PACKABLE = [".txt", ".csv", ".tsv", ".jsonl"]
+
+_texts = st.lists(
+    st.sampled_from(["", " ", None, "a", "é 😀", "two\nlines", "long " * 20]), max_size=7
+)
+_one = st.tuples(
+    st.sampled_from([*SUFFIXES]), st.sampled_from(["", *LIBRARIES]), _texts.map(lambda t: ["x", *t])
+)
+
+
+class Run:
+    """A sequence of inputs, read to its end."""
+
+    def __init__(self, paths: Sequence[Path], **options: Any) -> None:
+        files = find_inputs([str(path) for path in paths])
+        self.sequence = InputSequence(files, ReadOptions(skip_bad_rows=True, **options))
+        self.sequence.look(OWN)
+        self.records: list[TextRecord] = []
+
+    def read(self) -> list[tuple[Any, ...]]:
+        self.records = list(self.sequence)  # open still: where it stands is asked for later
+        return [(r.source, *r[:4], kept_of(r)) for r in self.records]
+
+    def state(self, row: int) -> tuple[Place, dict[str, Any]]:
+        record = self.records[row]
+        place = Place(record.source, record.line, record.end)
+        return place, json.loads(json.dumps(self.sequence.state(place)))
+
+    def go_on(self, place: Place, state: dict[str, Any], rows: int) -> None:
+        finished = [Fingerprint(*one) for one in state["finished"]]
+        self.sequence.go_on_after(place, state["xxh3_128"], finished, rows)
+
+
+def write_inputs(folder: Path, inputs: Sequence[tuple[str, str, list[str | None]]]) -> list[Path]:
+    paths = []
+    for number, (suffix, packed, texts) in enumerate(inputs):
+        path = folder / f"{number}{suffix}"
+        SUFFIXES[suffix]({"text": texts, "same": texts}, path)
+        if packed and suffix in PACKABLE:
+            path.write_bytes(LIBRARIES[packed](path.read_bytes()))
+        paths.append(path)
+    return paths
+
+
+def check_every_break(paths: Sequence[Path], **options: Any) -> None:
+    whole = Run(paths, **options)
+    records = whole.read()
+    left_out = whole.sequence.skips.take_all()
+    for row in range(len(records)):
+        place, state = whole.state(row)
+        rest = Run(paths, **options)
+        rest.go_on(place, state, row + 1)
+        assert rest.read() == records[row + 1 :]
+        at = place.source, place.line
+        assert rest.sequence.skips.take_all() == [s for s in left_out if (s.source, s.first) > at]
+        assert rest.sequence.fingerprints() == whole.sequence.fingerprints()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(inputs=st.lists(_one, min_size=1, max_size=3), chunk=st.sampled_from([3, 64, 1 << 20]))
+def test_from_every_text_on_it_reads_as_without_a_break(
+    tmp_path_factory: pytest.TempPathFactory,
+    inputs: list[tuple[str, str, list[str | None]]],
+    chunk: int,
+) -> None:
+    paths = write_inputs(tmp_path_factory.mktemp("inputs"), inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "CHUNK", chunk)
+        check_every_break(paths)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    inputs=st.lists(_one.filter(lambda one: one[0] != ".txt"), min_size=1, max_size=3),
+    limit=st.one_of(st.none(), st.integers(1, 12)),
+)
+def test_so_do_kept_columns_and_a_limit(
+    tmp_path_factory: pytest.TempPathFactory,
+    inputs: list[tuple[str, str, list[str | None]]],
+    limit: int | None,
+) -> None:
+    paths = write_inputs(tmp_path_factory.mktemp("inputs"), inputs)
+    whole = Run(paths, keep=("same",), column="text", limit=limit)
+    records = whole.read()
+    for row in range(len(records)):
+        rest = Run(paths, keep=("same",), column="text", limit=limit)
+        rest.go_on(*whole.state(row), row + 1)
+        assert rest.read() == records[row + 1 :]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_many_rows(tmp_path: Path, suffix: str) -> None:
+    """More than a batch, a block of kept rows or a chunk."""
+    texts = [f"water {number}" if number % 9 else " " for number in range(4000)]
+    (path,) = write_inputs(tmp_path, [(suffix, "", texts)])
+    keep = () if suffix == ".txt" else ("same",)
+    whole = Run([path], keep=keep)
+    records = whole.read()
+    for row in (0, 1, 63, 64, 1023, 1024, 2500, len(records) - 1):
+        rest = Run([path], keep=keep)
+        rest.go_on(*whole.state(row), row + 1)
+        assert rest.read() == records[row + 1 :]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("packed", ["", "gzip"])
+def test_another_beginning_is_refused(tmp_path: Path, suffix: str, packed: str) -> None:
+    texts: list[str | None] = ["one", "two", "three"]
+    (path,) = write_inputs(tmp_path, [(suffix, packed, texts)])
+    whole = Run([path])
+    whole.read()
+    state = whole.state(1)
+    write_inputs(tmp_path, [(suffix, packed, ["one", "TWO", "three"])])
+    rest = Run([path])
+    with pytest.raises(InputError, match=r"(are|is) not (what|the file that) the unfinished run"):
+        rest.go_on(*state, 2)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("change", ["one byte", "longer", "shorter"])
+def test_a_changed_earlier_input_is_refused(tmp_path: Path, suffix: str, change: str) -> None:
+    paths = write_inputs(tmp_path, [(suffix, "", ["one", "two"]), (".txt", "", ["three"])])
+    whole = Run(paths)
+    whole.read()
+    state = whole.state(2)
+    texts = {"one byte": ["one", "twO"], "longer": ["one", "two", "2"], "shorter": ["one"]}
+    write_inputs(tmp_path, [(suffix, "", [*texts[change]])])
+    rest = Run(paths)
+    with pytest.raises(InputError, match=rf"0{suffix}: is not what the unfinished run has read"):
+        rest.go_on(*state, 3)
+
+
+@pytest.mark.parametrize("suffix", PACKABLE)
+@pytest.mark.parametrize("packed", ["", *LIBRARIES])
+def test_more_rows_at_the_end_are_read(tmp_path: Path, suffix: str, packed: str) -> None:
+    (path,) = write_inputs(tmp_path, [(suffix, packed, ["one", "two"])])
+    whole = Run([path])
+    whole.read()
+    state = whole.state(0)
+    write_inputs(tmp_path, [(suffix, packed, ["one", "two", "three"])])
+    rest = Run([path])
+    rest.go_on(*state, 1)
+    assert [record[1] for record in rest.read()] == [b"two", b"three"]
+
+
+@pytest.mark.parametrize("suffix", PACKABLE)
+def test_packed_in_another_way_it_is_the_same_content(tmp_path: Path, suffix: str) -> None:
+    (path,) = write_inputs(tmp_path, [(suffix, "gzip", ["one", "two"])])
+    whole = Run([path])
+    whole.read()
+    write_inputs(tmp_path, [(suffix, "zstd", ["one", "two"])])
+    rest = Run([path])
+    rest.go_on(*whole.state(0), 1)
+    assert [record[1] for record in rest.read()] == [b"two"]
+
+
+def test_what_commits_have_noted_is_not_told_again(tmp_path: Path) -> None:
+    paths = write_inputs(tmp_path, [(".txt", "", [name]) for name in ("one", "two", "three")])
+    whole = Run(paths)
+    whole.read()
+    place, state = whole.state(1)
+    assert len(state["finished"]) == 1
+    whole.sequence.noted(place)
+    assert [Fingerprint(*one) for one in whole.state(2)[1]["finished"]] == (
+        whole.sequence.fingerprints()[1:2]
+    )

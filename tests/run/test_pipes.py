@@ -1,0 +1,74 @@
+"""Inputs that cannot be read again: nothing of an unfinished run could be used, so none is kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.run.runs import Job, Outcome, outcome_of, run_in_shell, signalled, wait_until
+
+CANNOT = "llama-cli: this input cannot be resumed: if this run is interrupted, it starts over\n"
+
+
+@pytest.fixture
+def stdin(folder: Path, tiny_bert: Path) -> Job:
+    return Job(folder, tiny_bert, name="-")
+
+
+def test_it_is_said_at_the_start(stdin: Job) -> None:
+    process = stdin.start(stdin=-1)
+    assert process.stdin
+    assert process.stderr
+    assert process.stderr.readline() == CANNOT
+    process.stdin.write("one\ntwo\n")
+    assert outcome_of(process).code == 0
+    assert stdin.left() == ["out.parquet"]
+    assert pq.read_table(stdin.output)["text"].to_pylist() == ["one", "two"]
+
+
+@pytest.mark.parametrize("command", ["cat in.txt | {}", "{} < in.txt"])
+def test_it_is_not_said_when_quiet(plain: Job, command: str) -> None:
+    words = " ".join(Job(plain.folder, plain.model, name="-").words("--quiet"))
+    outcome = run_in_shell(command.format(f"llama-cli {words}"), plain.folder)
+    assert outcome == Outcome(0, "", "")
+    assert plain.left() == ["in.txt", "out.parquet"]
+
+
+def test_nothing_is_left_of_an_interrupted_run(stdin: Job) -> None:
+    stdin.output.write_bytes(b"older")
+    process = stdin.start("--overwrite", "--commit-interval", 0, "--quiet", stdin=-1)
+    assert process.stdin
+    process.stdin.write("water and time\n" * 1000)
+    process.stdin.flush()
+    wait_until(stdin.partial.exists, process)
+    outcome = signalled(process, signal.SIGINT)
+    said = "interrupted; this input cannot be resumed, so nothing was written"
+    assert outcome.err == f"llama-cli: error: {said}\n"
+    assert stdin.left() == ["out.parquet"]
+    assert stdin.output.read_bytes() == b"older"
+
+
+def test_what_a_killed_run_leaves_is_in_nobodys_way(stdin: Job, plain: Job) -> None:
+    process = stdin.start("--commit-interval", 0, stdin=-1)
+    assert process.stdin
+    process.stdin.write("water and time\n" * 1000)
+    process.stdin.flush()
+    wait_until(stdin.partial.exists, process)
+    process.kill()
+    assert outcome_of(process).code == -signal.SIGKILL
+    outcome = plain.finish()
+    assert "cannot be resumed" not in outcome.err
+    assert "warning" not in outcome.err
+    assert "going on" not in outcome.err
+
+
+def test_a_pipe_cannot_go_on_with_the_run_of_a_file(unfinished: Job) -> None:
+    before = unfinished.unfinished()
+    outcome = Job(unfinished.folder, unfinished.model, name="-").run(stdin=os.open("/dev/null", 0))
+    assert outcome.code == 2
+    assert "an unfinished run is there, which this one cannot go on with" in outcome.err
+    assert unfinished.unfinished() == before

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.utils import close_session
+
+from llama_cli.storage import trouble
+from tests.cli.conftest import Command, cli, installed_cli, notes  # noqa: F401 - fixtures
+from tests.run.conftest import _leave_no_process  # noqa: F401 - fixture
+from tests.storage.bucket_server import KEYS, Bucket, BucketServer, make_bucket
+from tests.storage.hub_server import HubServer, open_hub_server
+from tests.storage.web_server import WebServer, open_web_server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's; keys that are no one's."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "HF_", "GOOGLE_", "CLOUDSDK_", "STORAGE_")):
+            monkeypatch.delenv(name)
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process it is not waited long before a try."""
+    monkeypatch.setattr(trouble.time, "sleep", lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
+    server = BucketServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_bucket_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketServer]:
+    """One that the test may stop."""
+    server = BucketServer()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", bucket_server.url)
+    return make_bucket(bucket_server, f"bucket{next(_numbers)}")
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with open_web_server() as server:
+        yield server
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A dataset, where this process and those it starts look for the Hub."""
+    with open_hub_server() as server:
+        url = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        # The library has read the environment of this process already.
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
+        yield server
+        close_session()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for a run."""
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
