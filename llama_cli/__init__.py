@@ -51,7 +51,14 @@ __all__ = [
     "read_provenance",
 ]
 
-_HOMES = ("errors", "types", "output.arrow", "output.metadata", "output.schema", "output.writer")
+_HOMES = (
+    "errors",
+    "records",
+    "output.arrow",
+    "output.provenance",
+    "output.schema",
+    "output.writer",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,7 @@ class LlamaCliError(Exception):
     Attributes:
         exit_code: what the command exits with.
         hint: what the user can do about it, or None.
-        safe_rows: rows of an unfinished run that the same command would keep.
+        committed_rows: rows of an unfinished run that the same command would keep.
     """
 
     exit_code = 1
@@ -41,7 +41,7 @@ class LlamaCliError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
-        self.safe_rows = 0
+        self.committed_rows = 0
 
 
 class UsageError(LlamaCliError):

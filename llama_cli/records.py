@@ -16,7 +16,7 @@ FloatMatrix = npt.NDArray[np.float32]
 TokenIds = npt.NDArray[np.int32]
 
 
-class KeptRow(NamedTuple):
+class CarriedRow(NamedTuple):
     """The columns of the input that are carried through beside one text."""
 
     batch: pa.RecordBatch
@@ -38,13 +38,13 @@ class TextRecord(NamedTuple):
     """Line of its input where it begins, or row of a table, from 1."""
     end: int
     """Position in its input just after it: bytes of the unpacked text, or rows of a table."""
-    repaired: bool = False
+    invalid_utf8: bool = False
     """Whether bytes that are not UTF-8 became U+FFFD."""
     source: int = 0
     """Which of the run's inputs it is from, from 0."""
     read: int = 0
     """Bytes of all inputs, packed as they are, that had been read for it. For showing progress."""
-    kept: KeptRow | None = None
+    carried: CarriedRow | None = None
     """Columns carried through, or None where there are none."""
 
 
@@ -58,8 +58,8 @@ class VectorBatch:
         valid: bool[n]; False where the model gave no finite vector.
         sequence_lengths: uint32[n], tokens fed to the model, special tokens included.
         processing_times_ms: uint64[n], each text's share of its batch's compute time.
-        cut: bool[n]; True where the text was shortened to the maximum length.
-        repeated: bool[n]; True where the vector is that of an equal text before it.
+        truncated: bool[n]; True where the text was shortened to the maximum length.
+        duplicates: bool[n]; True where the vector is that of an equal text before it.
     """
 
     records: Sequence[TextRecord]
@@ -67,8 +67,8 @@ class VectorBatch:
     valid: npt.NDArray[np.bool_]
     sequence_lengths: npt.NDArray[np.uint32]
     processing_times_ms: npt.NDArray[np.uint64]
-    cut: npt.NDArray[np.bool_]
-    repeated: npt.NDArray[np.bool_]
+    truncated: npt.NDArray[np.bool_]
+    duplicates: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from tests.tiny_models import write_bert, write_causal
 CPU = Placement((), 0)
 
 # A shell without job control starts background commands deaf to Ctrl-C, and they pass that on: the
-# commands that tests interrupt would then rightly go on for ever.
+# commands that tests interrupt would then rightly resume for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup
@@ -40,8 +40,8 @@ class Embedded:
     lengths: list[int]
     times: list[int]
     lines: list[int]
-    cut: int
-    repeated: int
+    truncated: int
+    duplicates: int
 
 
 def embed_all(embedder: LlamaEmbedder, texts: Sequence[str | bytes]) -> Embedded:
@@ -54,8 +54,8 @@ def embed_all(embedder: LlamaEmbedder, texts: Sequence[str | bytes]) -> Embedded
         lengths=[int(n) for batch in batches for n in batch.sequence_lengths],
         times=[int(n) for batch in batches for n in batch.processing_times_ms],
         lines=[record.line for batch in batches for record in batch.records],
-        cut=sum(int(batch.cut.sum()) for batch in batches),
-        repeated=sum(int(batch.repeated.sum()) for batch in batches),
+        truncated=sum(int(batch.truncated.sum()) for batch in batches),
+        duplicates=sum(int(batch.duplicates.sum()) for batch in batches),
     )
 
 

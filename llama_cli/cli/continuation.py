@@ -1,4 +1,4 @@
-"""How an unfinished run goes on."""
+"""How an unfinished run resumes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from llama_cli.storage.address import words_shown
 _NAME = "llama-cli"
 
 
-def command_to_go_on(invocation: Invocation) -> list[str]:
-    """The command line that goes on with a run begun like this; no program where none.
+def resume_command(invocation: Invocation) -> list[str]:
+    """The command line that resumes a run begun like this; no program where none.
 
     It says what the environment has said: it may be run from another terminal, or next week.
     """
@@ -41,10 +41,10 @@ def _program() -> str:
     return str(own)
 
 
-def describe_interruption(safe_rows: int, command: Sequence[str], *, resumable: bool) -> str:
-    """What an interruption has cost, and how to go on."""
+def describe_interruption(committed_rows: int, command: Sequence[str], *, resumable: bool) -> str:
+    """What an interruption has cost, and how to resume."""
     if not resumable:
         return "interrupted; this input cannot be resumed, so nothing was written"
-    if not safe_rows:
+    if not committed_rows:
         return "interrupted before any row was safe; nothing was written"
-    return f"interrupted; {count(safe_rows, 'row')} kept; go on with: {shlex.join(command)}"
+    return f"interrupted; {count(committed_rows, 'row')} kept; resume with: {shlex.join(command)}"

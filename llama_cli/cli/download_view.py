@@ -43,7 +43,7 @@ def watched_download(watch: SignalWatch, view: DownloadView) -> Iterator[HubAcce
     def follow(done: int, total: int) -> None:
         watch.describe = lambda _: (
             f"interrupted; {format_bytes(done)} of the model's {format_bytes(total)} are "
-            "downloaded, and the next run goes on from there"
+            "downloaded, and the next run resumes from there"
         )
         view.update(done, total)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from llama_cli.cli.continuation import command_to_go_on
+from llama_cli.cli.continuation import resume_command
 from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.options.input import (
     BadRows,
@@ -77,7 +77,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
     dtype: DType = DTypeName.float32,
     vector_type: VectorType = VectorLayout.fixed,
     max_length: MaxLength = None,
-    on_long: OnLong = LongTexts.cut,
+    on_long: OnLong = LongTexts.truncate,
     pooling: Pooling = PoolingKind.auto,
     threads: Threads = None,
     gpu_layers: GpuLayers = None,
@@ -121,7 +121,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             dtype=dtype.value,
             vector_type=vector_type.value,
             max_length=max_length,
-            cut_long=on_long is LongTexts.cut,
+            truncate_long=on_long is LongTexts.truncate,
             pooling=pooling.value,
             threads=threads,
             gpu_layers=gpu_layers,
@@ -135,7 +135,7 @@ def embed(  # noqa: PLR0917 - Typer passes all by name
             dry_run=dry_run,
             restart=restart,
             commit_interval=commit_interval,
-            command=tuple(command_to_go_on(invocation)),
+            command=tuple(resume_command(invocation)),
             progress=progress.value,
             quiet=quiet,
             as_json=as_json,

@@ -88,8 +88,8 @@ def _with_path_and_hint(error: LlamaCliError) -> str:
         named = error.path is None or str(error.path) in message
         message = message if named else f"{error.path}: {message}"
     parts = [message, error.hint]
-    if error.safe_rows and not isinstance(error, RunInterruptedError | OutputRefusedError):
-        parts.append(f"the first {count(error.safe_rows, 'row')} are kept for the next run")
+    if error.committed_rows and not isinstance(error, RunInterruptedError | OutputRefusedError):
+        parts.append(f"the first {count(error.committed_rows, 'row')} are kept for the next run")
     return "; ".join(part for part in parts if part)
 
 

@@ -53,7 +53,7 @@ class SignalWatch:
 
     def explain(self, error: RunInterruptedError) -> RunInterruptedError:
         """The error with words for people and the signal's exit code."""
-        explained = RunInterruptedError(self.describe(error.safe_rows))
+        explained = RunInterruptedError(self.describe(error.committed_rows))
         explained.exit_code = EXIT_SIGNAL + (self.signal or signal.SIGINT)
         return explained
 

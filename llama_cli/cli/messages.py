@@ -13,11 +13,11 @@ from llama_cli.cli.printable import printable
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.stderr import ForgivingStderr
 from llama_cli.cli.summary import as_json, as_text
-from llama_cli.run.job import EmbedJob
-from llama_cli.run.provenance import RunSummary
 from llama_cli.progress.events import EventProgress
 from llama_cli.progress.plain import Silent
 from llama_cli.progress.view import ProgressView, make_console, make_view
+from llama_cli.run.job import EmbedJob
+from llama_cli.run.provenance import RunSummary
 
 
 class Messages(Protocol):

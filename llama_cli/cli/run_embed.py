@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import cast
 
-from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.cli.continuation import describe_interruption
 from llama_cli.cli.download_view import watched_download
 from llama_cli.cli.errors import EXIT_ROWS_WITHOUT_VECTOR
@@ -17,23 +16,24 @@ from llama_cli.cli.messages import Messages, make_messages, show_log
 from llama_cli.cli.numbers import count
 from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.summary import as_json
-from llama_cli.run.dry_run import estimate
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.known import Task
 from llama_cli.engine.options import EmbedderOptions
+from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.run.job import EmbedJob, check_output, check_prompt, check_report, name_output
+from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.resolve import find_inputs
 from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model
-from llama_cli.run.provenance import RunSummary
-from llama_cli.output.schema import DType, VectorType
-from llama_cli.output.durable.target import beside
 from llama_cli.output.durable.status import is_work_file
+from llama_cli.output.durable.target import beside
+from llama_cli.output.schema import DType, VectorType
+from llama_cli.run.dry_run import estimate
+from llama_cli.run.job import EmbedJob, check_output, check_prompt, check_report, name_output
 from llama_cli.run.pipeline import run
-from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.run.provenance import RunSummary
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ def run_embed(settings: EmbedSettings) -> int:
 
 def _embed(job: EmbedJob, settings: EmbedSettings, messages: Messages, watch: SignalWatch) -> int:
     resumable = job.resumable
-    watch.describe = lambda safe_rows: describe_interruption(
-        safe_rows, job.command, resumable=resumable
+    watch.describe = lambda committed_rows: describe_interruption(
+        committed_rows, job.command, resumable=resumable
     )
     if not resumable:
         log.info("this input cannot be resumed: if this run is interrupted, it starts over")
@@ -96,8 +96,8 @@ def _report(summary: RunSummary, settings: EmbedSettings, messages: Messages) ->
 def _warn(summary: RunSummary) -> int:
     """Say what may be wrong with the rows; returns the exit code."""
     made = summary.made
-    if made.repaired > made.rows * _SUSPICIOUS_SHARE:
-        lines = count(made.repaired, "line")
+    if made.invalid_utf8 > made.rows * _SUSPICIOUS_SHARE:
+        lines = count(made.invalid_utf8, "line")
         log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, made.rows)
     if made.without_vector:
         rows = count(made.without_vector, "row")
@@ -155,7 +155,7 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
             prompt=settings.prompt,
             task=cast(Task | None, settings.task),
             max_length=settings.max_length,
-            cut_long=settings.cut_long,
+            truncate_long=settings.truncate_long,
             threads=settings.threads or usable_cores(),
             dedup=settings.dedup,
         ),

@@ -17,11 +17,11 @@ from rich.table import Table
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError
+from llama_cli.inputs.resolve import Input, InputFile
+from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
-from llama_cli.output.durable.target import Output
 from llama_cli.run.rows import SOURCE
-from llama_cli.inputs.resolve import Input, InputFile
 
 _SHOWN_HASH = 8
 _LONG_NAME = 12
@@ -96,13 +96,13 @@ def _describe(made: Provenance) -> list[str]:
     counts = [
         f"skipped {count(made.skipped, 'blank line')}",
         *([f"skipped {count(made.bad_rows, 'bad row')}"] if made.bad_rows else []),
-        f"cut {count(made.cut, 'text')} at {made.max_length} tokens",
-        f"repaired {count(made.repaired, 'line')}",
+        f"cut {count(made.truncated, 'text')} at {made.max_length} tokens",
+        f"repaired {count(made.invalid_utf8, 'line')}",
         f"{made.without_vector:,} without a vector",
     ]
     return [
         f"made {made.finished_at:%Y-%m-%d %H:%M} UTC from {made.input.name}",
-        f"with {model.name} ({model.architecture}, {model.quantisation}, "
+        f"with {model.name} ({model.architecture}, {model.quantization}, "
         f"sha256 {model.sha256[:12]}…), {made.pooling} pooling, {normalized}",
         *([f"from {model.source}"] if model.source else []),
         *([f"with a prompt before each text: {made.prompt!r}"] if made.prompt else []),

@@ -14,8 +14,8 @@ from llama_cli.cli.messages import TextMessages, show_log
 from llama_cli.cli.model_words import describe, describe_rows, facts_of, row_of
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
-from llama_cli.errors import UsageError
 from llama_cli.engine.worker.description import describe_apart
+from llama_cli.errors import UsageError
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from llama_cli.models.file import ModelFile
 from llama_cli.models.names import BUILTIN

@@ -11,9 +11,9 @@ from typing import Any
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
 from llama_cli.errors import InputError, ParquetError
-from llama_cli.output.provenance import read_provenance
-from llama_cli.output.durable.target import Output
 from llama_cli.output.durable.status import UnfinishedRun, read_unfinished
+from llama_cli.output.durable.target import Output
+from llama_cli.output.provenance import read_provenance
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -88,7 +88,7 @@ def _describe(output: Output, facts: dict[str, Any]) -> list[str]:
     elif facts["state"] == "unfinished" and facts["command"]:
         folder = facts["folder"]
         start = "" if Path(folder) == Path.cwd() else f"cd {shlex.quote(folder)} && "
-        lines.append(f"go on with: {start}{shlex.join(facts['command'])}")
+        lines.append(f"resume with: {start}{shlex.join(facts['command'])}")
     return lines
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class EmbedSettings:
     """What ``llama-cli embed`` was told; the fields are its options by name.
 
-    ``command`` is the command line that would go on with this run.
+    ``command`` is the command line that would resume this run.
     """
 
     inputs: tuple[str, ...]
@@ -29,7 +29,7 @@ class EmbedSettings:
     dtype: str
     vector_type: str
     max_length: int | None
-    cut_long: bool
+    truncate_long: bool
     pooling: str
     threads: int | None
     gpu_layers: int | None

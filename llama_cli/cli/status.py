@@ -18,7 +18,7 @@ def status(
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
     ] = False,
 ) -> int:
-    """Show how far a run is, or was, and the command that goes on with it."""
+    """Show how far a run is, or was, and the command that resumes it."""
     from llama_cli.cli.run_status import run_status
 
     return run_status(output if is_remote(output) else Path(output), as_json=as_json)

@@ -6,16 +6,16 @@ import json
 
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
-from llama_cli.run.provenance import RunSummary
 from llama_cli.output.provenance import Provenance
+from llama_cli.run.provenance import RunSummary
 
 _COUNTS = (
     "rows",
     "skipped",
     "bad_rows",
-    "cut",
-    "repaired",
-    "repeated",
+    "truncated",
+    "invalid_utf8",
+    "duplicates",
     "without_vector",
     "tokens",
 )
@@ -41,9 +41,9 @@ def _notes(made: Provenance) -> list[str]:
     notes = {
         f"skipped {count(made.skipped, 'blank line')}": made.skipped,
         f"skipped {count(made.bad_rows, 'bad row')}": made.bad_rows,
-        f"cut {count(made.cut, 'text')} at {made.max_length} tokens": made.cut,
-        f"repaired {count(made.repaired, 'line')} not in UTF-8": made.repaired,
-        f"{count(made.repeated, 'repeated text')} computed once": made.repeated,
+        f"cut {count(made.truncated, 'text')} at {made.max_length} tokens": made.truncated,
+        f"repaired {count(made.invalid_utf8, 'line')} not in UTF-8": made.invalid_utf8,
+        f"{count(made.duplicates, 'repeated text')} computed once": made.duplicates,
         f"{count(made.without_vector, 'row')} without a vector": made.without_vector,
     }
     return [note for note, number in notes.items() if number]

@@ -78,8 +78,8 @@ def collect(batch: list[Item], future: Future[Decoded] | None) -> VectorBatch:
         valid=np.array([answer.valid for answer in answers]),
         sequence_lengths=np.array([answer.tokens for answer in answers], np.uint32),
         processing_times_ms=times,
-        cut=np.array([answer.cut for answer in answers]),
-        repeated=np.array([item.ids is None for item in batch]),
+        truncated=np.array([answer.truncated for answer in answers]),
+        duplicates=np.array([item.ids is None for item in batch]),
     )
 
 

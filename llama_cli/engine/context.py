@@ -70,7 +70,7 @@ class Context:
             self._handle = None
 
     def decode(self, texts: Sequence[TokenIds]) -> FloatMatrix:
-        """Vectors of up to `MAX_TEXTS` texts, as float32[len(texts), dimension], not normalised.
+        """Vectors of up to `MAX_TEXTS` texts, as float32[len(texts), dimension], not normalized.
 
         Raises:
             EngineError: llama.cpp refused the batch.

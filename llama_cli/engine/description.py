@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.engine.devices import Placement
-from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.engine.facts import ModelFacts, resolve_pooling
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model, check_kind
 from llama_cli.engine.specials import Frame, complete_frame
 from llama_cli.engine.tokenizer import NativeTokenizer
+from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.errors import ModelError
 from llama_cli.records import TokenIds
 

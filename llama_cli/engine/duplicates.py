@@ -21,13 +21,13 @@ class Answer:
 
     Attributes:
         tokens: length of the text in tokens, special tokens included.
-        cut: whether the text was shortened to that.
+        truncated: whether the text was shortened to that.
         vector: float32[dimension], or None until then.
         valid: whether the vector is finite.
     """
 
     tokens: int
-    cut: bool
+    truncated: bool
     vector: npt.NDArray[np.float32] | None = None
     valid: bool = False
 

@@ -26,19 +26,19 @@ from llama_cli.engine.batches import (
     text_size,
     without_vectors,
 )
+from llama_cli.engine.batching import pack
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
+from llama_cli.engine.duplicates import Answer, RecentTexts
 from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
 from llama_cli.engine.known_models import find_known
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.batching import pack
 from llama_cli.engine.prompts import resolve_prompt, warn_of_cut
-from llama_cli.engine.duplicates import Answer, RecentTexts
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import make_plan
 from llama_cli.errors import TextTooLongError, UsageError
-from llama_cli.splits import size_of_parts
 from llama_cli.records import TextRecord, TokenIds, VectorBatch
+from llama_cli.splits import size_of_parts
 
 log = logging.getLogger(__name__)
 
@@ -165,9 +165,9 @@ class LlamaEmbedder(Closing):
         if self._recent is not None and (known := self._recent.find(record.text)):
             return Item(kept, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
-        if tokens.cut and not self._options.cut_long:
+        if tokens.truncated and not self._options.truncate_long:
             raise TextTooLongError(record.source, record.line, self.max_length)
-        answer = Answer(len(tokens.ids), tokens.cut)
+        answer = Answer(len(tokens.ids), tokens.truncated)
         if self._recent is not None:
             self._recent.add(record.text, answer)
         return Item(kept, answer, tokens.ids, size)

@@ -18,7 +18,7 @@ class ModelFacts:
     Attributes:
         name: the model's own name, or the file's where it has none.
         architecture: llama.cpp's name of it, such as ``bert``.
-        quantisation: the type of most weights, such as ``F16``.
+        quantization: the type of most weights, such as ``F16``.
         dimension: width of the vectors.
         width: width of the hidden layers.
         context: the longest text the model was trained on, in tokens.
@@ -29,7 +29,7 @@ class ModelFacts:
 
     name: str
     architecture: str
-    quantisation: str
+    quantization: str
     dimension: int
     width: int
     context: int
@@ -48,7 +48,7 @@ class OpenedModel:
         max_length: most tokens of a text, special tokens included.
         dimension: width of the vectors as they are handed out.
         prompt: what goes before each text.
-        layer_norm: whether vectors are layer-normalised before they are cut.
+        layer_norm: whether vectors are layer-normalized before they are cut.
         llama_cpp_version: version of the llama.cpp binding.
     """
 

@@ -22,10 +22,10 @@ import numpy as np
 
 from llama_cli.engine.context import ContextOptions, make_contexts
 from llama_cli.engine.facts import Pooling
+from llama_cli.engine.kernels.installed import cpu_features
 from llama_cli.engine.library import binding_version, llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.errors import LlamaCliError
-from llama_cli.engine.kernels.installed import cpu_features
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ def _why_not(model: Model, folder: Path | None) -> str | None:
         return "as in the file, on the GPU"
     if model.kernels is not None:
         return "as in the file, which the kernels read as fast"
-    if model.facts.quantisation not in ("F16", "BF16"):
-        return f"as in the file ({model.facts.quantisation})"
+    if model.facts.quantization not in ("F16", "BF16"):
+        return f"as in the file ({model.facts.quantization})"
     if 4 * llama_cpp().llama_model_n_params(model.handle) >= _LIMIT_BYTES:
         return "as in the file; an F32 copy would have 1 GB or more"
     if folder is None:

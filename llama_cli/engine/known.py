@@ -22,7 +22,7 @@ class Matryoshka:
     Attributes:
         widths: those that its documentation names, the full one aside; empty where it takes any.
         least: the narrowest of those it takes, where it takes any.
-        layer_norm: whether vectors are layer-normalised before the cut.
+        layer_norm: whether vectors are layer-normalized before the cut.
     """
 
     widths: tuple[int, ...] = ()

@@ -11,6 +11,7 @@ from llama_cli.closing import Closing
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels.backend import Kernels, use_kernels
+from llama_cli.engine.kernels.installed import cpu_features
 from llama_cli.engine.library import (
     forget_errors,
     last_error,
@@ -18,7 +19,6 @@ from llama_cli.engine.library import (
 )
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
-from llama_cli.engine.kernels.installed import cpu_features
 from llama_cli.splits import size_of_parts
 
 # `enum llama_pooling_type` in llama.h.
@@ -78,8 +78,8 @@ class Model(Closing):
         self.vocab = llama_cpp().llama_model_get_vocab(other)
 
     def _is_wide(self) -> bool:
-        """Whether its weights are not quantised."""
-        return self.facts.quantisation in ("F32", "F16", "BF16")
+        """Whether its weights are not quantized."""
+        return self.facts.quantization in ("F32", "F16", "BF16")
 
     def close(self) -> None:
         """Free the weights. Contexts made from this model must be gone."""
@@ -101,7 +101,7 @@ def _load(path: Path, placement: Placement, *, repack: bool, vocabulary_only: bo
     params.vocab_only = vocabulary_only
     params.n_gpu_layers = placement.gpu_layers
     # Weights laid out anew for llama.cpp's own kernels cannot be read by ours. That is as well for
-    # quantised ones, but on CPUs with AMX it does so with F16 too, for which it has no AMX kernels.
+    # quantized ones, but on CPUs with AMX it does so with F16 too, for which it has no AMX kernels.
     params.use_extra_bufts = repack
     # A list ending in NULL; an empty one keeps a GPU build off the GPU altogether.
     handles = (ctypes.c_void_p * (len(placement.devices) + 1))(
@@ -138,7 +138,7 @@ def _read_facts(handle: Any, path: Path) -> ModelFacts:
     return ModelFacts(
         name=_meta(handle, "general.name") or path.stem,
         architecture=architecture,
-        quantisation=_plain_type(ftype.decode("utf-8", "replace")),
+        quantization=_plain_type(ftype.decode("utf-8", "replace")),
         dimension=lib.llama_model_n_embd_out(handle),
         width=lib.llama_model_n_embd(handle),
         context=lib.llama_model_n_ctx_train(handle),
@@ -158,7 +158,7 @@ def _facts_in_metadata(handle: Any, path: Path) -> ModelFacts:
     return ModelFacts(
         name=_meta(handle, "general.name") or path.stem,
         architecture=architecture,
-        quantisation=_plain_type((kind or b"unknown").decode("utf-8", "replace")),
+        quantization=_plain_type((kind or b"unknown").decode("utf-8", "replace")),
         dimension=int(_meta(handle, f"{architecture}.embedding_length_out") or width),
         width=width,
         context=int(_meta(handle, f"{architecture}.context_length") or 0),

@@ -20,7 +20,7 @@ class EmbedderOptions:
         prompt: put before each text for the model alone; None where none was given.
         task: chooses one of the model's own prompts instead; None for none.
         max_length: most tokens of a text, special tokens included; None for the model's own.
-        cut_long: cut longer texts; else they raise `TextTooLongError`.
+        truncate_long: cut longer texts; else they raise `TextTooLongError`.
         threads: CPU threads in all.
         dedup: compute a text that came not long ago only once.
         decode_seconds: after so long texts are only tokenized, and get no vector; None for never.
@@ -32,7 +32,7 @@ class EmbedderOptions:
     prompt: str | None = None
     task: Task | None = None
     max_length: int | None = None
-    cut_long: bool = True
+    truncate_long: bool = True
     threads: int = 1
     dedup: bool = True
     decode_seconds: float | None = None

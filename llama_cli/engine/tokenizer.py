@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.specials import complete_frame
+from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.engine.wordpiece import WordPiece, is_cased
 from llama_cli.errors import UsageError
 from llama_cli.records import TokenIds
@@ -29,11 +29,11 @@ class Tokens:
 
     Attributes:
         ids: int32[n], special tokens included.
-        cut: whether the text had more tokens than allowed.
+        truncated: whether the text had more tokens than allowed.
     """
 
     ids: TokenIds
-    cut: bool
+    truncated: bool
 
 
 class ContentTokenizer(Protocol):
@@ -96,7 +96,7 @@ class NativeTokenizer:
         # A token stands for at least one byte, but for the special ones and a leading space.
         buffer = np.empty(len(text) + 16, np.int32)
         count = self._fill(text, buffer, add_special)
-        if count < 0:  # a normaliser made the text longer; llama.cpp says by how much
+        if count < 0:  # a normalizer made the text longer; llama.cpp says by how much
             buffer = np.empty(-count, np.int32)
             count = self._fill(text, buffer, add_special)
         return buffer[:count]

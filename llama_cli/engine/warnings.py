@@ -17,7 +17,7 @@ from llama_cli.engine.specials import SpecialAdder
 # Encoders whose SentencePiece vocabularies are those of XLM-RoBERTa: unigrams, all of them.
 _XLM_ROBERTA = frozenset(["bert", "nomic-bert-moe", "jina-bert-v3"])
 
-# Equal to what SentencePiece makes of both in its usual normalisation, NFKC: one ligature.
+# Equal to what SentencePiece makes of both in its usual normalization, NFKC: one ligature.
 _LIGATURE, _LETTERS = "\N{LATIN SMALL LIGATURE FI}".encode(), b"fi"
 
 
@@ -63,7 +63,7 @@ def _doubt_of_characters(model: Model, native: SpecialAdder) -> str | None:
     if np.array_equal(ligature, letters):
         return None
     return (
-        "lacks the table that its tokenizer normalises characters with; accents, full-width and "
+        "lacks the table that its tokenizer normalizes characters with; accents, full-width and "
         "composed ones may be read wrongly: use a newer GGUF file, one with "
         "tokenizer.ggml.precompiled_charsmap"
     )

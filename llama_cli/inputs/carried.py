@@ -10,23 +10,23 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from llama_cli.inputs.skips import SourceSkips
-from llama_cli.records import KeptRow, TextRecord
+from llama_cli.records import CarriedRow, TextRecord
 
 _BLOCK_ROWS = 64
 _BLOCK_BYTES = 1 << 16
 
 
 class ParsedRow(NamedTuple):
-    """A text and the values beside it, in the order of the kept columns."""
+    """A text and the values beside it, in the order of the carried columns."""
 
     record: TextRecord
     values: Sequence[Any]
 
 
-def attach_kept(
+def attach_carried(
     rows: Iterator[ParsedRow], schema: pa.Schema, skips: SourceSkips, most: int | None
 ) -> Iterator[TextRecord]:
-    """The records with their kept columns.
+    """The records with their carried columns.
 
     Args:
         rows: texts and values.
@@ -64,7 +64,7 @@ def _convert(block: list[ParsedRow], schema: pa.Schema, skips: SourceSkips) -> I
             yield from _convert([row], schema, skips)
         return
     for number, row in enumerate(block):
-        yield row.record._replace(kept=KeptRow(batch, number))
+        yield row.record._replace(carried=CarriedRow(batch, number))
 
 
 def _to_batch(block: Sequence[ParsedRow], schema: pa.Schema) -> pa.RecordBatch:

@@ -29,17 +29,19 @@ class Columns:
     """
 
     text: str
-    kept: tuple[str | None, ...] = ()
+    carried: tuple[str | None, ...] = ()
     schema: pa.Schema = dataclasses.field(default_factory=lambda: pa.schema([]))
 
     @property
     def names(self) -> list[str]:
         """Names of all columns to read."""
-        return list(dict.fromkeys((self.text, *(name for name in self.kept if name is not None))))
+        return list(
+            dict.fromkeys((self.text, *(name for name in self.carried if name is not None)))
+        )
 
     def aligned(self, schema: pa.Schema) -> Columns:
         """The same columns for an output that has others as well, in types that suit all."""
-        own = dict(zip(self.schema.names, self.kept, strict=True))
+        own = dict(zip(self.schema.names, self.carried, strict=True))
         return Columns(self.text, tuple(own.get(name) for name in schema.names), schema)
 
 
@@ -128,7 +130,7 @@ def choose_kept(
         if new in taken:
             old = next(old for old in names if names[old] == new)
             raise UsageError(
-                f"{name}: a kept column cannot be called {new}, as one of the output is",
+                f"{name}: a carried column cannot be called {new}, as one of the output is",
                 hint=f"give it another name: --keep '{old}=input_{old}'",
             )
     # New fields, so that nothing of the file's own metadata comes along.
@@ -191,7 +193,7 @@ def _can_be_one(one: pa.Field, other: pa.Field) -> bool:
 
 
 def several_types(name: str, column: str) -> InputError:
-    """The error of a kept column whose values have no type in common."""
+    """The error of a carried column whose values have no type in common."""
     return InputError(
         f"{name}: the values of {column} have no type in common, so that column cannot be kept",
         hint="leave it out of --keep",

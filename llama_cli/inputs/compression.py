@@ -1,4 +1,4 @@
-"""Inputs that are compressed, recognised by their first bytes and unpacked on the way."""
+"""Inputs that are compressed, recognized by their first bytes and unpacked on the way."""
 
 from __future__ import annotations
 

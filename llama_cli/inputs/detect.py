@@ -15,6 +15,8 @@ from llama_cli.inputs.columns import (
     choose_text_column,
     refuse_twins,
 )
+from llama_cli.inputs.formats import JSON, TEXT, TSV, Format, find_format, refuse_binary
+from llama_cli.inputs.options import EVERY_COLUMN, ReadOptions
 from llama_cli.inputs.readers.delimited import (
     TAB,
     Dialect,
@@ -22,13 +24,11 @@ from llama_cli.inputs.readers.delimited import (
     is_sample,
     read_dialect,
 )
-from llama_cli.inputs.formats import JSON, TEXT, TSV, Format, find_format, refuse_binary
-from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.readers.json_lines import find_types, first_object, sample_columns
 from llama_cli.inputs.readers.lines import LineReader
-from llama_cli.inputs.options import EVERY_COLUMN, ReadOptions
-from llama_cli.inputs.stream import CHUNK, ByteStream
 from llama_cli.inputs.readers.tables import open_table, text_columns
+from llama_cli.inputs.resolve import Input
+from llama_cli.inputs.stream import CHUNK, ByteStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Description:
         """Its format, the column with the texts and those kept, in a word."""
         if self.columns is None:
             return self.format.name
-        pairs = zip(self.columns.kept, self.columns.schema.names, strict=True)
+        pairs = zip(self.columns.carried, self.columns.schema.names, strict=True)
         kept = [f"{old}={new}" for old, new in pairs]
         return " ".join([f"{self.format.name}:{self.columns.text}", *kept])
 

@@ -1,4 +1,4 @@
-"""Which formats inputs may have, and how one is recognised: the one table of them."""
+"""Which formats inputs may have, and how one is recognized: the one table of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All inputs of a run, one after the other: their texts, and how to go on with them later."""
+"""All inputs of a run, one after the other: their texts, and how to resume them later."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from llama_cli.errors import InputError
 from llama_cli.inputs.columns import merge_types, storable
 from llama_cli.inputs.detect import Description, describe
 from llama_cli.inputs.formats import JSON
-from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.skips import SkipLog, SkippedRows
 from llama_cli.inputs.source import (
     Fingerprint,
@@ -27,18 +27,18 @@ from llama_cli.inputs.stream import ByteStream
 from llama_cli.records import TextRecord
 
 
-class Place(NamedTuple):
-    """A text in the inputs: where a run can go on behind it."""
+class Position(NamedTuple):
+    """A text in the inputs: where a run can resume behind it."""
 
     source: int = 0
     """Number of its input, from 0."""
     line: int = 0
     """Its line, or row of a table, from 1; 0 before the first text."""
-    position: int = 0
+    offset: int = 0
     """Just after it, as the input counts."""
 
 
-START = Place()
+START = Position()
 
 
 class InputSequence(Closing):
@@ -53,7 +53,7 @@ class InputSequence(Closing):
         """
         self.files = files
         self.skips = SkipLog(skip_bad_rows=options.skip_bad_rows)
-        self.kept = pa.schema([])
+        self.carried = pa.schema([])
         self._options = options
         self._taken: Sequence[str] = ()
         self._found: dict[int, Description] = {}
@@ -65,7 +65,7 @@ class InputSequence(Closing):
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
         self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
         self._noted = 0  # inputs whose fingerprints are in commits
-        self._last: Place | None = None  # the text at which a limit was reached
+        self._last: Position | None = None  # the text at which a limit was reached
 
     @property
     def size(self) -> int | None:
@@ -99,11 +99,11 @@ class InputSequence(Closing):
                 self._pipes[number] = opened
             self._found[number] = found
             if found.columns is not None:
-                self.kept = merge_types(file.name, self.kept, found.columns.schema)
-        self.kept = storable(self.kept)
+                self.carried = merge_types(file.name, self.carried, found.columns.schema)
+        self.carried = storable(self.carried)
 
-    def go_on_after(
-        self, place: Place, digest: str, finished: Sequence[Fingerprint], rows: int
+    def resume_after(
+        self, place: Position, digest: str, finished: Sequence[Fingerprint], rows: int
     ) -> None:
         """Continue behind a text that an earlier process has read.
 
@@ -125,7 +125,7 @@ class InputSequence(Closing):
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.source, len(finished), rows
         source = self._source(place.source)
-        source.go_on_after(place.position, digest)
+        source.resume_after(place.offset, digest)
         self._last = place if rows == self._options.limit else None
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
@@ -166,7 +166,7 @@ class InputSequence(Closing):
                 read = read_before + source.bytes_read(record)
                 yield record._replace(source=number, read=read)
                 if self._rows == self._options.limit:
-                    self._last = Place(number, record.line, record.end)
+                    self._last = Position(number, record.line, record.end)
                     return
                 del record  # a huge text is let go before the next one is read
             version = self.files[number].version
@@ -176,21 +176,21 @@ class InputSequence(Closing):
                 del self._sources[number]  # no place in it is ever asked for
             read_before += self._sizes[number] or 0
 
-    def name_place(self, source: int, line: int) -> str:
+    def locate(self, source: int, line: int) -> str:
         """Words for a text's place, for messages."""
         unit = "line" if self._found[source].format.compressible else "row"
         place = f"{unit} {line}"
         return place if len(self.files) == 1 else f"{self.files[source].name}, {place}"
 
-    def passed(self, place: Place) -> None:
+    def passed(self, place: Position) -> None:
         """Take note that no state of an earlier place will be asked for."""
         for number in list(self._sources):  # a copy: another thread adds to it
             if number < place.source:
                 del self._sources[number]
-        self._sources[place.source].passed(place.position)
+        self._sources[place.source].passed(place.offset)
 
-    def state(self, place: Place) -> dict[str, Any]:
-        """What a commit has to keep so that `go_on_after` can continue behind a text.
+    def state(self, place: Position) -> dict[str, Any]:
+        """What a commit has to keep so that `resume_after` can continue behind a text.
 
         The fingerprints of inputs read to their ends are told once: see `noted`.
         """
@@ -198,12 +198,12 @@ class InputSequence(Closing):
         return {
             "number": place.source,
             "line": place.line,
-            "position": place.position,
-            "xxh3_128": self._sources[place.source].digest_at(place.position),
+            "position": place.offset,
+            "xxh3_128": self._sources[place.source].digest_at(place.offset),
             "finished": finished,
         }
 
-    def noted(self, place: Place) -> None:
+    def noted(self, place: Position) -> None:
         """Take note that the state at a place is safe."""
         self._noted = place.source
 
@@ -234,7 +234,7 @@ class InputSequence(Closing):
             self._opened[number] = opened
             found = self._found[number] if pipe else self._look_again(number, opened)
             if found.columns is not None:
-                found = found.with_columns(found.columns.aligned(self.kept))
+                found = found.with_columns(found.columns.aligned(self.carried))
             unit = "line" if found.format.compressible else "row"
             skips = self.skips.of_source(number, self.files[number].name, unit)
             limit = self._options.limit

@@ -1,4 +1,4 @@
-"""An open input, whatever its format: its texts, and how to go on with them later."""
+"""An open input, whatever its format: its texts, and how to resume them later."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import BinaryIO, NamedTuple, Protocol
 import xxhash
 
 from llama_cli.errors import InputError, InputReadError
-from llama_cli.inputs.readers.delimited import read_csv
+from llama_cli.inputs.carried import attach_carried
 from llama_cli.inputs.detect import Description
-from llama_cli.inputs.resolve import Input
+from llama_cli.inputs.readers.delimited import read_csv
 from llama_cli.inputs.readers.json_lines import read_json
-from llama_cli.inputs.carried import attach_kept
 from llama_cli.inputs.readers.lines import LineReader
-from llama_cli.inputs.skips import SourceSkips
-from llama_cli.inputs.stream import CHUNK, ByteStream
 from llama_cli.inputs.readers.tables import Table, open_table, read_table, translated
 from llama_cli.inputs.readers.text import read_texts
+from llama_cli.inputs.resolve import Input
+from llama_cli.inputs.skips import SourceSkips
+from llama_cli.inputs.stream import CHUNK, ByteStream
 from llama_cli.records import TextRecord
 
 
@@ -53,7 +53,7 @@ class Source(Protocol):
         """Bytes of the input, packed as it is, up to a text or somewhat more."""
         ...
 
-    def go_on_after(self, position: int, digest: str) -> None:
+    def resume_after(self, position: int, digest: str) -> None:
         """Continue behind a text that an earlier process has read.
 
         Raises:
@@ -62,7 +62,7 @@ class Source(Protocol):
         ...
 
     def digest_at(self, position: int) -> str:
-        """What `go_on_after` needs to know the input again, at a text not passed yet."""
+        """What `resume_after` needs to know the input again, at a text not passed yet."""
         ...
 
     def passed(self, position: int) -> None:
@@ -103,9 +103,9 @@ class StreamSource:
         """The text's own end, or where unpacking it had come to."""
         return record.end if self._stream.compression is None else self._stream.bytes_read
 
-    def go_on_after(self, position: int, digest: str) -> None:
+    def resume_after(self, position: int, digest: str) -> None:
         """Continue at a position in the unpacked content, all of which before it is read again."""
-        self._lines.go_on_after(position, digest)
+        self._lines.resume_after(position, digest)
 
     def digest_at(self, position: int) -> str:
         """xxh3_128 of the unpacked content before the position."""
@@ -185,7 +185,7 @@ class TableSource:
         """As if all rows were of the same size."""
         return self._size * record.end // self._rows if self._rows else self._size
 
-    def go_on_after(self, position: int, digest: str) -> None:
+    def resume_after(self, position: int, digest: str) -> None:
         """Continue behind so many rows."""
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
@@ -267,7 +267,7 @@ def open_source(
             rows = read_json(lines, columns, skips)
         else:
             rows = read_csv(lines, columns, dialect, skips)
-        return attach_kept(rows, columns.schema, skips, most)
+        return attach_carried(rows, columns.schema, skips, most)
 
     def read_part(table: Table, first: int) -> Iterator[TextRecord]:
         with translated(file.name, kind.name):

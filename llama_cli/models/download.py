@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Download:
-    """Fetches one file. What has come stays when it fails, and the next one goes on from there."""
+    """Fetches one file. What has come stays when it fails, and the next one resumes from there."""
 
     def __init__(self, cache: RepoCache, commit: str, file: RepoFile) -> None:
         """Nothing is asked yet."""
@@ -107,7 +107,7 @@ class Download:
         start = target.tell()
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             _empty(target)
-            raise IncompleteError("the server cannot go on with what has been downloaded")
+            raise IncompleteError("the server cannot resume what has been downloaded")
         raise_for_status(response)
         kind = response.headers.get("Content-Type", "")
         if kind.startswith("text/html"):

@@ -8,10 +8,10 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from llama_cli.storage.cache import cache_folder
 from llama_cli.errors import ModelError
 from llama_cli.models.fingerprint import replace_file
 from llama_cli.models.names import COMMIT
+from llama_cli.storage.cache import cache_folder
 
 # What a blob is named by: sha256, or git's own sha1 for a file that is not in large file storage.
 DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")

@@ -51,7 +51,7 @@ def parse_hub_name(text: str) -> HubName | None:
     """Read ``[hf:]owner/name[@revision][:file]``; None where it cannot be a name on the Hub.
 
     Raises:
-        UsageError: it begins with ``hf:`` and goes on with something else.
+        UsageError: it begins with ``hf:`` and resumes something else.
     """
     forced = text.startswith(PREFIX)
     match = _NAME.fullmatch(text.removeprefix(PREFIX))

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from llama_cli.errors import ArrowConversionError
 from llama_cli.output.columns import Columns, Results, to_columns
-from llama_cli.output.schema import output_schema
 from llama_cli.output.errors import translated_errors
+from llama_cli.output.schema import output_schema
 
 # Arrow's string type counts bytes in int32. Past that pyarrow would quietly hand out a chunked
 # array, which no record batch can hold.

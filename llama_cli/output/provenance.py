@@ -27,7 +27,7 @@ class ModelProvenance:
         name: as the model file or the user calls it.
         sha256: of the model file, 64 hex digits.
         architecture: as the model file says, for instance ``bert``.
-        quantisation: type of the weights, for instance ``F16``.
+        quantization: type of the weights, for instance ``F16``.
         dimension: floats per vector.
         source: where it can be had again, as ``hf:owner/repo@commit/file.gguf``; empty for files
             of the user's own and the built-in model.
@@ -36,7 +36,7 @@ class ModelProvenance:
     name: str
     sha256: str
     architecture: str
-    quantisation: str
+    quantization: str
     dimension: int
     source: str = ""
 
@@ -75,9 +75,9 @@ class Provenance:
             digests one after the other.
         rows: texts in the file.
         skipped: blank lines or texts left out.
-        cut: texts longer than ``max_length``.
-        repaired: texts with bytes that were not UTF-8.
-        repeated: texts that got the vector of an equal text before them.
+        truncated: texts longer than ``max_length``.
+        invalid_utf8: texts with bytes that were not UTF-8.
+        duplicates: texts that got the vector of an equal text before them.
         without_vector: rows whose vector is null.
         tokens: fed to the model, in all.
         started_at: when the run began; a time without zone is taken as local.
@@ -89,7 +89,7 @@ class Provenance:
         dims: numbers of each vector that were kept, the first ones; None where all were.
         prompt: what the model was given before each text; not part of the texts in the file.
         task: ``document`` or ``query`` where that chose the prompt, else empty.
-        layer_norm: whether vectors were layer-normalised before they were cut.
+        layer_norm: whether vectors were layer-normalized before they were cut.
     """
 
     tool_version: str
@@ -101,9 +101,9 @@ class Provenance:
     input: InputProvenance
     rows: int
     skipped: int
-    cut: int
-    repaired: int
-    repeated: int
+    truncated: int
+    invalid_utf8: int
+    duplicates: int
     without_vector: int
     tokens: int
     started_at: datetime
@@ -188,8 +188,8 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
 def _open(path: str | os.PathLike[str]) -> BinaryIO:
     """Opened by Python: Arrow takes no names that are not UTF-8."""
     if isinstance(path, str) and is_remote(path):
-        from llama_cli.storage.resolve import find_file
         from llama_cli.storage.reader import RemoteFile
+        from llama_cli.storage.resolve import find_file
 
         return cast(BinaryIO, RemoteFile(find_file(path)))
     return Path(path).open("rb")

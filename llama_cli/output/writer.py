@@ -17,10 +17,10 @@ from llama_cli.output.arrow import columns_to_arrow
 from llama_cli.output.buffer import make_buffer
 from llama_cli.output.columns import Results, to_columns
 from llama_cli.output.durable.partial import PartialOutput
-from llama_cli.output.row_groups import RowGroupWriter
-from llama_cli.output.schema import extra_columns, has_line_numbers, output_schema
 from llama_cli.output.durable.segments import check_footer
 from llama_cli.output.errors import translated_errors
+from llama_cli.output.row_groups import RowGroupWriter
+from llama_cli.output.schema import extra_columns, has_line_numbers, output_schema
 from llama_cli.records import WriteProgress
 
 ROW_GROUP_BYTES = 32 * 2**20
@@ -82,7 +82,7 @@ class ParquetWriter:
             raise ValueError(f"row_group_bytes must be 1 to 2**30, got {row_group_bytes}")
         self._schema = schema or output_schema(embedding_dim, line_numbers=line_numbers)
         self._extra = extra_columns(self._schema)
-        self._path = partial.place if partial else Path(output_path)
+        self._path = partial.path if partial else Path(output_path)
         self._dim = embedding_dim
         self._lines = has_line_numbers(self._schema)
         self._on_progress = on_progress
@@ -159,7 +159,7 @@ class ParquetWriter:
         """Make everything taken so far safe, as a segment of the file with its own row groups.
 
         Args:
-            state: what a later process needs to go on from here, as JSON takes it.
+            state: what a later process needs to resume from here, as JSON takes it.
 
         Raises:
             ParquetError: as ``write_batch`` does; what was committed before stays.
@@ -272,7 +272,7 @@ class ParquetWriter:
     def _check_usable(self) -> None:
         if self._failure is not None:
             reason = str(self._failure) or type(self._failure).__name__
-            message = f"the writer cannot go on after an error: {reason}"
+            message = f"the writer cannot continue after an error: {reason}"
             raise ParquetError(message, path=self._path) from self._failure
         if self._metadata is not None or self._aborted:
             raise ParquetError("the writer is closed", path=self._path)

@@ -8,22 +8,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from llama_cli.inputs.sequence import START, Place
+from llama_cli.inputs.sequence import START, Position
 from llama_cli.inputs.skips import SkippedRows
 from llama_cli.records import VectorBatch
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """Counts of the rows so far, those of earlier processes included.
 
     Attributes:
         rows: rows of the file.
         skipped: blank lines or texts left out.
         bad_rows: rows of the input left out because they could not be used.
-        cut: texts shortened to the maximum length.
-        repaired: lines with bytes that were not UTF-8.
-        repeated: texts that got the vector of an equal text before them.
+        truncated: texts shortened to the maximum length.
+        invalid_utf8: lines with bytes that were not UTF-8.
+        duplicates: texts that got the vector of an equal text before them.
         without_vector: rows for which the model gave no finite vector.
         tokens: tokens fed to the model.
         place: of the last row in the inputs.
@@ -33,25 +33,25 @@ class Tally:
     rows: int = 0
     skipped: int = 0
     bad_rows: int = 0
-    cut: int = 0
-    repaired: int = 0
-    repeated: int = 0
+    truncated: int = 0
+    invalid_utf8: int = 0
+    duplicates: int = 0
     without_vector: int = 0
     tokens: int = 0
-    place: Place = START
+    place: Position = START
     bytes_read: int = 0
 
     def add(self, batch: VectorBatch) -> None:
         """Count the rows of a batch."""
         rows = len(batch.records)
         self.rows += rows
-        self.cut += int(np.count_nonzero(batch.cut))
-        self.repaired += sum(record.repaired for record in batch.records)
-        self.repeated += int(np.count_nonzero(batch.repeated))
+        self.truncated += int(np.count_nonzero(batch.truncated))
+        self.invalid_utf8 += sum(record.invalid_utf8 for record in batch.records)
+        self.duplicates += int(np.count_nonzero(batch.duplicates))
         self.without_vector += rows - int(np.count_nonzero(batch.valid))
-        self.tokens += int(batch.sequence_lengths[~batch.repeated].sum())
+        self.tokens += int(batch.sequence_lengths[~batch.duplicates].sum())
         last = batch.records[-1]
-        self.place = Place(last.source, last.line, last.end)
+        self.position = Position(last.source, last.line, last.end)
         self.bytes_read = last.read
 
     def add_skipped(self, skipped: Iterable[SkippedRows]) -> None:
@@ -72,6 +72,6 @@ class Tally:
     def from_state(cls, rows: int, state: dict[str, Any]) -> Self:
         """As it was at a commit."""
         read = state["input"]
-        place = Place(read["number"], read["line"], read["position"])
+        place = Position(read["number"], read["line"], read["position"])
         counts = {field.name: state[field.name] for field in fields(cls) if field.name in state}
         return cls(rows=rows, place=place, **counts)

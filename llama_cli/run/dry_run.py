@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llama_cli.errors import RunInterruptedError
 from llama_cli.engine.worker.engine import EngineStoppedError
-from llama_cli.run.job import EmbedJob
+from llama_cli.errors import RunInterruptedError
 from llama_cli.output.arrow import columns_to_arrow
 from llama_cli.output.columns import to_columns
 from llama_cli.output.schema import extra_columns, parquet_options
-from llama_cli.run.session import Prepared, prepare
-from llama_cli.run.stop import StopSwitch
-from llama_cli.run.counts import Tally
 from llama_cli.records import RunProgress, VectorBatch
+from llama_cli.run.counts import Counts
+from llama_cli.run.job import EmbedJob
+from llama_cli.run.session import Session, prepare
+from llama_cli.run.stop import StopSwitch
 
 # Long enough for the rate to settle; after that texts are only counted.
 CALIBRATION_SECONDS = 3.0
@@ -32,7 +32,7 @@ class Estimate:
     """What a run would do.
 
     Attributes:
-        tally: counts of its rows.
+        counts: counts of its rows.
         inputs: how many there are.
         model: the model's name.
         dimension: width of the vectors.
@@ -42,7 +42,7 @@ class Estimate:
         output_bytes: how large its output would be; None without any text.
     """
 
-    tally: Tally
+    counts: Counts
     inputs: int
     model: str
     dimension: int
@@ -76,34 +76,34 @@ def estimate(
         raise RunInterruptedError("interrupted") from error
 
 
-def _count(parts: Prepared, on_progress: Callable[[RunProgress], None] | None) -> Estimate:
-    source, tally, trial = parts.source, Tally(), _Trial(parts)
-    for vectors in parts.engine.embed(source, source.name_place):
-        tally.add(vectors)
-        source.passed(tally.place)
-        tally.add_skipped(source.skips.take(tally.place.source, tally.place.line))
+def _count(parts: Session, on_progress: Callable[[RunProgress], None] | None) -> Estimate:
+    source, counts, trial = parts.source, Counts(), _Trial(parts)
+    for vectors in parts.engine.embed(source, source.locate):
+        counts.add(vectors)
+        source.passed(counts.position)
+        counts.add_skipped(source.skips.take(counts.position.source, counts.position.line))
         trial.add(vectors)
         if on_progress is not None:
-            read = tally.bytes_read
-            on_progress(RunProgress(tally.rows, tally.tokens, read, source.size, 0))
-    tally.add_skipped(source.take_rest())
-    tally.without_vector = 0  # those that were not computed are none of these
+            read = counts.bytes_read
+            on_progress(RunProgress(counts.rows, counts.tokens, read, source.size, 0))
+    counts.add_skipped(source.take_rest())
+    counts.without_vector = 0  # those that were not computed are none of these
     return Estimate(
-        tally=tally,
+        counts=counts,
         inputs=len(source.files),
         model=parts.model.facts.name,
         dimension=parts.model.dimension,
         max_length=parts.model.max_length,
         tried=trial.rows,
-        seconds=trial.seconds_for(tally.tokens),
-        output_bytes=trial.bytes_for(tally.rows),
+        seconds=trial.seconds_for(counts.tokens),
+        output_bytes=trial.bytes_for(counts.rows),
     )
 
 
 class _Trial:
     """The rows that were computed, and what they tell of the others."""
 
-    def __init__(self, parts: Prepared) -> None:
+    def __init__(self, parts: Session) -> None:
         self.rows = 0
         self._parts = parts
         self._tokens = 0
@@ -119,7 +119,7 @@ class _Trial:
         if not vectors.valid.all():
             return
         self.rows += len(vectors.records)
-        self._tokens += int(vectors.sequence_lengths[~vectors.repeated].sum())
+        self._tokens += int(vectors.sequence_lengths[~vectors.duplicates].sum())
         self._seconds = time.perf_counter() - self._began
         if self._sample_rows < _SAMPLE_ROWS:
             self._sample.append(vectors)
@@ -139,7 +139,7 @@ class _Trial:
         return round(text_size + sum(sizes.values()) * rows / self._sample_rows)
 
 
-def _encoded_sizes(sample: list[VectorBatch], parts: Prepared) -> collections.Counter[str]:
+def _encoded_sizes(sample: list[VectorBatch], parts: Session) -> collections.Counter[str]:
     """Bytes that some rows take in a file, by column."""
     schema = parts.schema
     extra = extra_columns(schema)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import OutputRefusedError, UsageError
+from llama_cli.inputs.compression import COMPRESSIONS
+from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.resolve import Input, InputFile, is_descriptor, match_files
 from llama_cli.models.file import ModelFile
-from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.output.durable.target import Output, beside
-from llama_cli.storage.address import is_remote, normalised, shown, unknown_scheme
+from llama_cli.output.schema import DType, VectorType, own_columns
 from llama_cli.run.report import refuse_other_file
 from llama_cli.run.rows import SOURCE
-from llama_cli.inputs.compression import COMPRESSIONS
-from llama_cli.inputs.resolve import Input, InputFile, is_descriptor, match_files
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.storage.address import is_remote, normalized, shown, unknown_scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class EmbedJob:
         batch_size: texts buffered before they go to the writer.
         line_numbers: whether to add the column ``line``.
         with_source: whether to add the column ``source``.
-        report: where to say which texts were cut, repaired, skipped or failed; None for nowhere.
+        report: where to say which texts were cut, invalid_utf8, skipped or failed; None for nowhere.
         overwrite: whether an existing output may be replaced.
         restart: whether to discard what an unfinished run has done.
         commit_interval: seconds after which finished rows are made safe.
@@ -109,7 +109,7 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
             raise OutputRefusedError(
                 f"{name}: is a folder", path=Path(name), hint="name a file in it"
             )
-        return normalised(output) if is_remote(output) else Path(output)
+        return normalized(output) if is_remote(output) else Path(output)
     if is_remote(words[0]):
         raise UsageError("an output is not made beside a URL: say where it goes with -o FILE")
     path = Path(words[0])
@@ -198,7 +198,7 @@ def _check_existing(output: Path, inputs: Iterable[Input], *, overwrite: bool) -
     for file in _files(inputs):
         if output.samefile(file.path):
             raise OutputRefusedError(f"{output}: the output is the input itself", path=output)
-    # A run that was killed when all but done is recognised by its journal.
+    # A run that was killed when all but done is recognized by its journal.
     if not overwrite and not beside(output, ".journal").exists():
         raise OutputRefusedError(
             f"{output} exists already", path=output, hint="replace it with --overwrite"
@@ -209,9 +209,9 @@ def _check_remote(url: str, inputs: Iterable[Input], *, overwrite: bool) -> None
     # Here and not above: a run that needs no network does not load what knows it.
     from llama_cli.output.durable.remote_target import find_remote
 
-    if any(normalised(file.address) == url for file in inputs if is_remote(file.address)):
+    if any(normalized(file.address) == url for file in inputs if is_remote(file.address)):
         raise OutputRefusedError(f"{url}: the output is the input itself")
-    # A run that was killed when all but done is recognised by its journal.
+    # A run that was killed when all but done is recognized by its journal.
     if find_remote(url) and not overwrite and not beside(url, ".journal").exists():
         raise OutputRefusedError(f"{url} exists already", hint="replace it with --overwrite")
 

@@ -12,23 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llama_cli.run.resume import agree_on_inputs, describe_inputs, make_identity
+from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.engine.worker.engine import EngineStoppedError, IsolatedEngine
-from llama_cli.run.job import EmbedJob
-from llama_cli.run.provenance import RunSummary, make_provenance
-from llama_cli.output.durable.journal import RunHeader
-from llama_cli.output.provenance import METADATA_KEY, Provenance
-from llama_cli.output.durable.partial import PartialOutput
-from llama_cli.output.writer import ParquetWriter
-from llama_cli.run.session import prepare
-from llama_cli.run.sink import Recorder
-from llama_cli.run.report import RunReport
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.inputs.source import Fingerprint
-from llama_cli.run.stop import StopSwitch
-from llama_cli.run.counts import Tally
+from llama_cli.output.durable.journal import RunHeader
+from llama_cli.output.durable.partial import PartialOutput
+from llama_cli.output.provenance import METADATA_KEY, Provenance
+from llama_cli.output.writer import ParquetWriter
 from llama_cli.records import RunProgress, WriteProgress
+from llama_cli.run.counts import Counts
+from llama_cli.run.job import EmbedJob
+from llama_cli.run.provenance import RunSummary, make_provenance
+from llama_cli.run.report import RunReport
+from llama_cli.run.resume import agree_on_inputs, describe_inputs, make_identity
+from llama_cli.run.session import prepare
+from llama_cli.run.sink import Sink
+from llama_cli.run.stop import StopSwitch
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def run(
     Raises:
         RunInterruptedError: the switch was turned.
         LlamaCliError: whatever kept the output from being finished. An older file under its name
-            stays as it was; the rows that `LlamaCliError.safe_rows` counts are kept beside it.
+            stays as it was; the rows that `LlamaCliError.committed_rows` counts are kept beside it.
     """
     started = time.perf_counter()
     stop = stop or StopSwitch()
@@ -65,52 +65,50 @@ def run(
         if made and not job.restart and _is_same(made, identity, partial, source):
             partial.clean_up()
             log.info("an earlier run had finished %s", job.output)
-            before = Tally(rows=made.rows, tokens=made.tokens)
+            before = Counts(rows=made.rows, tokens=made.tokens)
             return _summarize(job, made, before, started, partial)
-        going_on = not job.restart and partial.last_commit(identity) is not None
-        before = _go_on(partial, source) if going_on else Tally()
+        resuming = not job.restart and partial.last_commit(identity) is not None
+        before = _resume(partial, source) if resuming else Counts()
         header = partial.start(_header(job, source, identity), restart=job.restart)
-        tally = dataclasses.replace(before)
+        counts = dataclasses.replace(before)
         with (
             RunReport(job.report, [file.name for file in source.files], model.max_length) as report,
             ParquetWriter(
-                partial.place,
+                partial.path,
                 model.dimension,
                 job.batch_size,
                 schema=parts.schema,
                 partial=partial,
-                on_progress=_observer(on_progress, tally, source.size),
+                on_progress=_observer(on_progress, counts, source.size),
             ) as writer,
         ):
-            report.begin(_report_position(job, partial) if going_on else 0, replace=job.overwrite)
+            report.begin(_report_position(job, partial) if resuming else 0, replace=job.overwrite)
             writer.flush()  # tells the progress where the run starts from
-            recorder = Recorder(source, parts.maker, partial, writer, report, tally)
-            _embed_all(job, parts.engine, source, recorder)
-            provenance = make_provenance(job, model, source, header, tally, parts.digest)
+            sink = Sink(source, parts.maker, partial, writer, report, counts)
+            _embed_all(job, parts.engine, source, sink)
+            provenance = make_provenance(job, model, source, header, counts, parts.digest)
             writer.add_metadata(METADATA_KEY, provenance.to_json())
             writer.close()
         return _summarize(job, provenance, before, started, partial)
 
 
-def _embed_all(
-    job: EmbedJob, engine: IsolatedEngine, source: InputSequence, recorder: Recorder
-) -> None:
+def _embed_all(job: EmbedJob, engine: WorkerEngine, source: InputSequence, sink: Sink) -> None:
     """Write a row for every text, and make them safe now and then, at the end, and on failure."""
     due = time.monotonic() + job.commit_interval
     try:
-        for vectors in engine.embed(source, source.name_place):
-            recorder.take(vectors)
+        for vectors in engine.embed(source, source.locate):
+            sink.take(vectors)
             del vectors  # its texts may be many MB: let them go before the next are read
-            if time.monotonic() >= due or recorder.uncommitted_bytes >= COMMIT_BYTES:
-                recorder.commit()
+            if time.monotonic() >= due or sink.uncommitted_bytes >= COMMIT_BYTES:
+                sink.commit()
                 due = time.monotonic() + job.commit_interval
     except BaseException as error:
         # A text that is refused in the first minute is likely to be mended: nothing is kept then.
-        if recorder.has_commits or not isinstance(error, UsageError):
+        if sink.has_commits or not isinstance(error, UsageError):
             with contextlib.suppress(LlamaCliError):
-                recorder.commit()
+                sink.commit()
         raise
-    recorder.finish()
+    sink.finish()
 
 
 @contextlib.contextmanager
@@ -122,11 +120,11 @@ def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
     except EngineStoppedError as error:
         interrupted = RunInterruptedError("interrupted")
         kept = partial.release()
-        # Rows that were to be discarded are not this run's to go on with.
-        interrupted.safe_rows = kept if partial.started or not job.restart else 0
+        # Rows that were to be discarded are not this run's to resume.
+        interrupted.committed_rows = kept if partial.started or not job.restart else 0
         raise interrupted from error
     except LlamaCliError as error:
-        error.safe_rows = partial.release()
+        error.committed_rows = partial.release()
         raise
     finally:
         partial.release()
@@ -156,18 +154,18 @@ def _is_same(
     )
 
 
-def _go_on(partial: PartialOutput, source: InputSequence) -> Tally:
+def _resume(partial: PartialOutput, source: InputSequence) -> Counts:
     """Bring the inputs to where the last commit was; the counts up to there."""
     last = partial.commits[-1]
-    tally = Tally.from_state(last.rows, last.state)
+    counts = Counts.from_state(last.rows, last.state)
     states = [commit.state["input"] for commit in partial.commits]
     finished = [Fingerprint(*one) for state in states for one in state["finished"]]
-    source.go_on_after(tally.place, states[-1]["xxh3_128"], finished, tally.rows)
-    place = source.name_place(tally.place.source, tally.place.line)
+    source.resume_after(counts.position, states[-1]["xxh3_128"], finished, counts.rows)
+    place = source.locate(counts.position.source, counts.position.line)
     if len(source.files) == 1:
         place += f" of {source.files[0].name}"
-    log.info("going on at row %d, after %s", tally.rows + 1, place)
-    return tally
+    log.info("resuming at row %d, after %s", counts.rows + 1, place)
+    return counts
 
 
 def _report_position(job: EmbedJob, partial: PartialOutput) -> int | None:
@@ -180,14 +178,14 @@ def _report_position(job: EmbedJob, partial: PartialOutput) -> int | None:
 
 
 def _summarize(
-    job: EmbedJob, made: Provenance, before: Tally, started: float, partial: PartialOutput
+    job: EmbedJob, made: Provenance, before: Counts, started: float, partial: PartialOutput
 ) -> RunSummary:
     seconds = time.perf_counter() - started
     return RunSummary(made, before, seconds, job.output, partial.finished_bytes)
 
 
 def _observer(
-    on_progress: ProgressCallback | None, tally: Tally, input_size: int | None
+    on_progress: ProgressCallback | None, counts: Counts, input_size: int | None
 ) -> Callable[[WriteProgress], None] | None:
     """The writer's callback: adds what only the pipeline knows, and passes it on."""
     if on_progress is None:
@@ -195,8 +193,8 @@ def _observer(
     return lambda written: on_progress(
         RunProgress(
             rows=written.rows_accepted,
-            tokens=tally.tokens,
-            bytes_read=tally.bytes_read,
+            tokens=counts.tokens,
+            bytes_read=counts.bytes_read,
             bytes_total=input_size,
             bytes_written=written.bytes_written,
         )

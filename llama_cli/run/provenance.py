@@ -10,12 +10,12 @@ import xxhash
 
 from llama_cli import __version__
 from llama_cli.engine.facts import OpenedModel
-from llama_cli.run.job import EmbedJob
-from llama_cli.output.durable.journal import RunHeader
-from llama_cli.output.provenance import InputProvenance, ModelProvenance, Provenance
-from llama_cli.output.durable.target import Output
 from llama_cli.inputs.sequence import InputSequence
-from llama_cli.run.counts import Tally
+from llama_cli.output.durable.journal import RunHeader
+from llama_cli.output.durable.target import Output
+from llama_cli.output.provenance import InputProvenance, ModelProvenance, Provenance
+from llama_cli.run.counts import Counts
+from llama_cli.run.job import EmbedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class RunSummary:
     """
 
     made: Provenance
-    before: Tally
+    before: Counts
     seconds: float
     output: Output
     output_bytes: int
@@ -52,7 +52,7 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
     model: OpenedModel,
     source: InputSequence,
     header: RunHeader,
-    tally: Tally,
+    counts: Counts,
     sha256: str,
 ) -> Provenance:
     """The origin of a file whose last row is written."""
@@ -65,7 +65,7 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
             name=facts.name,
             sha256=sha256,
             architecture=facts.architecture,
-            quantisation=facts.quantisation,
+            quantization=facts.quantization,
             dimension=facts.dimension,
             source=str(job.model.origin or ""),
         ),
@@ -73,18 +73,18 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
         normalized=job.embedder.normalize,
         max_length=model.max_length,
         input=inputs[0] if len(inputs) == 1 else _summarize(inputs),
-        rows=tally.rows,
-        skipped=tally.skipped,
-        cut=tally.cut,
-        repaired=tally.repaired,
-        repeated=tally.repeated,
-        without_vector=tally.without_vector,
-        tokens=tally.tokens,
+        rows=counts.rows,
+        skipped=counts.skipped,
+        truncated=counts.truncated,
+        invalid_utf8=counts.invalid_utf8,
+        duplicates=counts.duplicates,
+        without_vector=counts.without_vector,
+        tokens=counts.tokens,
         started_at=header.started_at,
         finished_at=datetime.now(UTC),
         run_id=header.run_id,
         inputs=tuple(inputs) if len(inputs) > 1 else (),
-        bad_rows=tally.bad_rows,
+        bad_rows=counts.bad_rows,
         limit=job.reading.limit,
         dims=job.embedder.dims,
         prompt=model.prompt,

@@ -159,10 +159,10 @@ class RunReport:
     def _about_rows(self, first_row: int, vectors: VectorBatch) -> Iterator[_Entry]:
         for number, record in enumerate(vectors.records):
             place = record.source, record.line
-            if record.repaired:
-                yield _Entry(*place, "repaired", "bytes that are not UTF-8", first_row + number)
-            if vectors.cut[number]:
-                yield _Entry(*place, "cut", self._cut, first_row + number)
+            if record.invalid_utf8:
+                yield _Entry(*place, "invalid_utf8", "bytes that are not UTF-8", first_row + number)
+            if vectors.truncated[number]:
+                yield _Entry(*place, "truncated", self._cut, first_row + number)
             if not vectors.valid[number]:
                 yield _Entry(*place, "failed", "the model gave no vector", first_row + number)
 

@@ -1,4 +1,4 @@
-"""What an unfinished run and the one that goes on with it must have in common."""
+"""What an unfinished run and the one that resumes it must have in common."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.errors import InputError, OutputRefusedError
-from llama_cli.run.job import EmbedJob
-from llama_cli.output.provenance import FORMAT_VERSION
-from llama_cli.output.durable.partial import PartialOutput
-from llama_cli.output.schema import extra_columns
-from llama_cli.storage.address import WEB, scheme_of
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
+from llama_cli.output.durable.partial import PartialOutput
+from llama_cli.output.provenance import FORMAT_VERSION
+from llama_cli.output.schema import extra_columns
+from llama_cli.run.job import EmbedJob
+from llama_cli.storage.address import WEB, scheme_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def describe_inputs(source: InputSequence) -> dict[str, Any]:
 
 
 def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
-    """The inputs of the run: of one that goes on, those that it began with.
+    """The inputs of the run: of one that resumes, those that it began with.
 
     Raises:
         OutputRefusedError: it began with others.
@@ -95,7 +95,7 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
         raise _other_inputs(job, missing[0])
     if len(job.inputs) > len(then):
         log.info(
-            "going on with the inputs that the run began with (%d); %d more are there now",
+            "resuming the inputs that the run began with (%d); %d more are there now",
             len(then),
             len(job.inputs) - len(then),
         )
@@ -109,7 +109,7 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
 def _other_inputs(job: EmbedJob, missing: str) -> OutputRefusedError:
     return OutputRefusedError(
         f"{job.output}: an unfinished run is there, with other inputs, {missing} among them",
-        hint="use the same again to go on, or discard that work with --restart",
+        hint="use the same again to resume, or discard that work with --restart",
     )
 
 

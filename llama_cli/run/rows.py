@@ -27,13 +27,13 @@ class RowMaker:
 
     line_numbers: bool
     sources: Sequence[str] | None
-    kept: pa.Schema
+    carried: pa.Schema
 
     @property
     def extra(self) -> pa.Schema:
         """The columns that are not the writer's own."""
         named = [] if self.sources is None else [pa.field(SOURCE, pa.string(), nullable=False)]
-        return pa.schema([*named, *self.kept])
+        return pa.schema([*named, *self.carried])
 
     def make(self, vectors: VectorBatch) -> EmbeddingBatch:
         """The rows: each text's MD5 and whatever comes with it beside its vector."""
@@ -60,14 +60,14 @@ class RowMaker:
             names = [name.encode(errors="surrogateescape") for name in self.sources]
             texts = [name.decode(errors="replace").encode() for name in names]
             columns.append(wrap_strings([texts[record.source] for record in records]))
-        if self.kept.names:
-            columns += pa.Table.from_batches(_kept_runs(records), self.kept).columns
+        if self.carried.names:
+            columns += pa.Table.from_batches(_carried_runs(records), self.carried).columns
         return pa.table(columns, schema=schema)
 
 
-def _kept_runs(records: Sequence[TextRecord]) -> Iterator[pa.RecordBatch]:
-    """The kept columns of some rows, as slices of what was read: most rows follow each other."""
-    rows = [record.kept for record in records if record.kept is not None]
+def _carried_runs(records: Sequence[TextRecord]) -> Iterator[pa.RecordBatch]:
+    """The carried columns of some rows, as slices of what was read: most rows follow each other."""
+    rows = [record.carried for record in records if record.carried is not None]
     start = 0
     for end in range(1, len(rows) + 1):
         before, after = rows[end - 1], rows[end] if end < len(rows) else None

@@ -11,18 +11,18 @@ import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EmbedderOptions, EngineOptions
-from llama_cli.engine.worker.engine import IsolatedEngine
+from llama_cli.engine.worker.engine import WorkerEngine
 from llama_cli.engine.worker.signature import model_signature
-from llama_cli.run.job import EmbedJob
-from llama_cli.output.schema import output_schema
-from llama_cli.run.rows import RowMaker
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
+from llama_cli.output.schema import output_schema
+from llama_cli.run.job import EmbedJob
+from llama_cli.run.rows import RowMaker
 from llama_cli.run.stop import StopSwitch
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Session:
     """All that is open.
 
     Attributes:
@@ -35,7 +35,7 @@ class Prepared:
     """
 
     source: InputSequence
-    engine: IsolatedEngine
+    engine: WorkerEngine
     model: OpenedModel
     digest: str
     maker: RowMaker
@@ -49,7 +49,7 @@ def prepare(
     stop: StopSwitch,
     *,
     decode_seconds: float | None = None,
-) -> Iterator[Prepared]:
+) -> Iterator[Session]:
     """Look at the inputs and open the model, each while the other waits.
 
     Args:
@@ -64,7 +64,7 @@ def prepare(
     embedder = dataclasses.replace(job.embedder, decode_seconds=decode_seconds)
     with (
         InputSequence(inputs, job.reading) as source,
-        IsolatedEngine() as engine,
+        WorkerEngine() as engine,
     ):
         if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
             source.look(job.own_columns)
@@ -76,13 +76,13 @@ def prepare(
 
 
 def _open_model(
-    job: EmbedJob, embedder: EmbedderOptions, source: InputSequence, engine: IsolatedEngine
-) -> Prepared:
+    job: EmbedJob, embedder: EmbedderOptions, source: InputSequence, engine: WorkerEngine
+) -> Session:
     signature = model_signature(job.model.path)
     digest = job.model.sha256()
     model = engine.open(_engine_options(job, embedder, digest), signature)
     names = [file.name for file in source.files] if job.with_source else None
-    maker = RowMaker(job.line_numbers, names, source.kept)
+    maker = RowMaker(job.line_numbers, names, source.carried)
     schema = output_schema(
         model.dimension,
         line_numbers=job.line_numbers,
@@ -90,7 +90,7 @@ def _open_model(
         vector_type=job.vector_type,
         extra=maker.extra,
     )
-    return Prepared(source, engine, model, digest, maker, schema)
+    return Session(source, engine, model, digest, maker, schema)
 
 
 def _engine_options(job: EmbedJob, embedder: EmbedderOptions, digest: str) -> EngineOptions:

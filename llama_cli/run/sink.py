@@ -1,18 +1,18 @@
-"""Taking what the engine made: rows to the file, notes to the report, counts to the tally."""
+"""Taking what the engine made: rows to the file, notes to the report, counts to the counts."""
 
 from __future__ import annotations
 
+from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.writer import ParquetWriter
+from llama_cli.records import VectorBatch
+from llama_cli.run.counts import Counts
 from llama_cli.run.report import RunReport
 from llama_cli.run.rows import RowMaker
-from llama_cli.inputs.sequence import InputSequence
-from llama_cli.run.counts import Tally
-from llama_cli.records import VectorBatch
 
 
-class Recorder:
-    """Writes rows, and makes them safe together with what has to be known to go on from there."""
+class Sink:
+    """Writes rows, and makes them safe together with what has to be known to resume from there."""
 
     def __init__(  # noqa: PLR0917 - the parts of a run
         self,
@@ -21,15 +21,15 @@ class Recorder:
         partial: PartialOutput,
         writer: ParquetWriter,
         report: RunReport,
-        tally: Tally,
+        counts: Counts,
     ) -> None:
-        """Begin, or go on, with the counts in the tally."""
+        """Begin, or resume, with the counts in the counts."""
         self._source = source
         self._maker = maker
         self._partial = partial
         self._writer = writer
         self._report = report
-        self._tally = tally
+        self._counts = counts
 
     @property
     def uncommitted_bytes(self) -> int:
@@ -49,11 +49,11 @@ class Recorder:
             LlamaCliError: the report cannot be.
         """
         rows = self._maker.make(vectors)
-        first, tally = self._tally.rows, self._tally
-        tally.add(vectors)
-        skipped = self._source.skips.take(tally.place.source, tally.place.line)
-        tally.add_skipped(skipped)
-        self._source.passed(tally.place)
+        first, counts = self._counts.rows, self._counts
+        counts.add(vectors)
+        skipped = self._source.skips.take(counts.position.source, counts.position.line)
+        counts.add_skipped(skipped)
+        self._source.passed(counts.position)
         self._report.add(first, vectors, skipped)
         del vectors  # its texts may be many MB
         self._writer.write_batch(rows)
@@ -65,15 +65,15 @@ class Recorder:
             ParquetError: the system refused; what was committed before stays.
             LlamaCliError: the report cannot be written.
         """
-        tally = self._tally
+        counts = self._counts
         # Never a position in the input behind rows that the writer does not have.
         if self._partial.identity is None or not (
-            self._partial.rows < tally.rows == self._writer.rows_accepted
+            self._partial.rows < counts.rows == self._writer.rows_accepted
         ):
             return
-        state = tally.to_state(self._source.state(tally.place))
+        state = counts.to_state(self._source.state(counts.position))
         self._writer.commit(state | {"report": self._report.sync()})
-        self._source.noted(tally.place)
+        self._source.noted(counts.position)
 
     def finish(self) -> None:
         """Count what was left out behind the last row, and make all safe.
@@ -84,6 +84,6 @@ class Recorder:
         """
         self.commit()
         rest = self._source.take_rest()
-        self._tally.add_skipped(rest)
+        self._counts.add_skipped(rest)
         self._report.add_skipped(rest)
         self._report.sync()

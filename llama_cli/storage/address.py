@@ -41,7 +41,7 @@ def unknown_scheme(word: str) -> str | None:
     return f"{scheme_of(word)}{_MARK} is not known here; URLs begin with {known}"
 
 
-def normalised(url: str) -> str:
+def normalized(url: str) -> str:
     """The URL in the one spelling of those that mean the same."""
     scheme, rest = scheme_of(url), rest_of(url)
     return f"{scheme}{_MARK}{_MAIN.sub(lambda found: found[1], rest) if scheme == HUB else rest}"

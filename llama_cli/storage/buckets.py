@@ -17,7 +17,7 @@ from llama_cli.storage.glob import (
     is_deep,
     matching,
 )
-from llama_cli.storage.retry import ChangedError, PassingError, RefusedError
+from llama_cli.storage.retry import ChangedError, RefusedError, TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class BucketParts:
                 if self._opened is None:
                     self._opened = _open(self._file.scheme, self._file.path)
                 data: bytes = self._opened.read_at(size, start)
-        except (PassingError, RefusedError) as error:
+        except (TransientError, RefusedError) as error:
             self.close()
-            if isinstance(error, PassingError) or error.missing:
+            if isinstance(error, TransientError) or error.missing:
                 self._check_version()  # a file that is shorter now fails like a bad connection
             raise
         # Arrow does not ask for a version of S3. Content is replaced by other content only, so
@@ -98,7 +98,7 @@ def find_bucket_file(url: str) -> BucketFile:
     """The file at a URL.
 
     Raises:
-        PassingError: the server does not answer.
+        TransientError: the server does not answer.
         RefusedError: there is none, or it may not be read.
         InputError: a library is missing.
     """
@@ -113,7 +113,7 @@ def find_in_bucket(url: str) -> BucketFile | None:
     """The file at a URL; None where the bucket has none of that name.
 
     Raises:
-        PassingError: the server does not answer.
+        TransientError: the server does not answer.
         RefusedError: there is no such bucket, or it is not known whether there is such a file.
         InputError: a library is missing.
     """
@@ -132,7 +132,7 @@ def expand_bucket(url: str) -> list[str]:
     """URLs of what a URL means: itself, or the files in a folder, or those that match.
 
     Raises:
-        PassingError: the server does not answer.
+        TransientError: the server does not answer.
         RefusedError: there are none, or they may not be listed.
         InputError: a library is missing.
     """

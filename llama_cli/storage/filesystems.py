@@ -13,7 +13,7 @@ from http import HTTPStatus
 import pyarrow as pa
 from pyarrow import fs
 
-from llama_cli.storage.retry import PassingError, RefusedError, not_installed
+from llama_cli.storage.retry import RefusedError, TransientError, not_installed
 
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 60
@@ -139,12 +139,12 @@ def translated(scheme: str) -> Iterator[None]:
         raise _explain(scheme, str(error)) from error
 
 
-def _explain(scheme: str, message: str) -> PassingError | RefusedError:
+def _explain(scheme: str, message: str) -> TransientError | RefusedError:
     found = _AWS.search(message)
     if found is None:
         if _NOTHING_FOUND in message:
             return RefusedError("no credentials were found", hint=_hint(scheme))
-        return PassingError(message)
+        return TransientError(message)
     name, status, details = found.groups()
     details = _REQUEST_ID.sub("", details)
     if name in _REFUSALS:
@@ -156,7 +156,7 @@ def _explain(scheme: str, message: str) -> PassingError | RefusedError:
     is_refusal = status and _CLIENT_ERROR <= int(status) < _SERVER_ERROR
     if is_refusal and int(status) not in _PASSING:
         return RefusedError(f"HTTP {status}: {details}")
-    return PassingError(reason)
+    return TransientError(reason)
 
 
 def _hint(scheme: str) -> str:

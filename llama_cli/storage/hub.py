@@ -25,7 +25,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, parse_hf_uri  # type: ignore[attr-defined]
 
 from llama_cli.storage.glob import fixed_folder, has_pattern, in_folder, matching
-from llama_cli.storage.retry import PassingError, RefusedError
+from llama_cli.storage.retry import RefusedError, TransientError
 from llama_cli.storage.web import RangedParts, WebFile
 
 _LOGIN = "set HF_TOKEN to a token that may read it, or log in with hf auth login"
@@ -83,7 +83,7 @@ def expand_repo(url: str) -> list[HubFile]:
     """The files that a URL means: one, or those in a folder, or those that match.
 
     Raises:
-        PassingError: the Hub does not answer.
+        TransientError: the Hub does not answer.
         RefusedError: there are none, or they may not be read.
     """
     place = parse(url)
@@ -91,7 +91,7 @@ def expand_repo(url: str) -> list[HubFile]:
     with translated():
         about = api.repo_info(place.repo, revision=place.revision, repo_type=place.kind)
         if about.sha is None:
-            raise PassingError("the Hub does not say of which commit this is")
+            raise TransientError("the Hub does not say of which commit this is")
         # Whatever is pushed meanwhile: all is read at this commit, where nothing changes.
         files = _find(api, place, about.sha)
     return [_hub_file(place, about.sha, file) for file in files]
@@ -101,7 +101,7 @@ def find_in_repo(url: str) -> HubFile | None:
     """The file at a URL; None where the repository has none of that name.
 
     Raises:
-        PassingError: the Hub does not answer.
+        TransientError: the Hub does not answer.
         RefusedError: there is no such repository, or it may not be read.
     """
     place = parse(url)
@@ -121,7 +121,7 @@ def send_to_repo(file: Path, url: str) -> None:
     """Commit a file to a repository.
 
     Raises:
-        PassingError: the Hub does not answer.
+        TransientError: the Hub does not answer.
         RefusedError: it will not have it.
         OSError: the file cannot be read.
     """
@@ -219,14 +219,14 @@ def translated() -> Iterator[None]:
     except HfHubHTTPError as error:
         raise _explain(error) from error
     except httpx2.TransportError as error:
-        raise PassingError("the Hub does not answer") from error
+        raise TransientError("the Hub does not answer") from error
     except (ValueError, TypeError, KeyError) as error:  # a page that some proxy made, perhaps
-        raise PassingError("the Hub's answer cannot be understood") from error
+        raise TransientError("the Hub's answer cannot be understood") from error
 
 
-def _explain(error: HfHubHTTPError) -> PassingError | RefusedError:
+def _explain(error: HfHubHTTPError) -> TransientError | RefusedError:
     status = error.response.status_code
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PassingError(f"HTTP {status}")
+        return TransientError(f"HTTP {status}")
     denied = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return RefusedError(f"HTTP {status}", hint=_LOGIN if denied else None)

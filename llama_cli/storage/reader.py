@@ -8,9 +8,9 @@ from typing import Protocol
 from llama_cli.storage.retry import (
     PAUSES,
     ChangedError,
-    PassingError,
     Patience,
     RefusedError,
+    TransientError,
     as_read_error,
 )
 
@@ -56,7 +56,7 @@ class RemoteParts(Protocol):
         """At most ``size`` bytes from ``start`` on; none at the end only.
 
         Raises:
-            PassingError: it did not come.
+            TransientError: it did not come.
             RefusedError: the server will not give it.
             ChangedError: what would come is of another version.
         """
@@ -164,7 +164,7 @@ class RemoteFile(io.RawIOBase):
     def _fetch(self, size: int) -> bytes:
         try:
             return self._persist(size)
-        except (PassingError, RefusedError, ChangedError) as error:
+        except (TransientError, RefusedError, ChangedError) as error:
             raise as_read_error(self._remote.address, error) from error
 
     def _persist(self, size: int) -> bytes:
@@ -172,9 +172,9 @@ class RemoteFile(io.RawIOBase):
         while True:
             try:
                 data = self._parts.fetch(self._position, size)
-            except PassingError as error:
+            except TransientError as error:
                 patience.wait(error)
             else:
                 if data or self._remote.size is None:
                     return data
-                patience.wait(PassingError("it ended too early"))
+                patience.wait(TransientError("it ended too early"))

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from llama_cli.errors import InputError
-from llama_cli.storage.address import BUCKETS, HUB, has_credentials, normalised, scheme_of, shown
+from llama_cli.storage.address import BUCKETS, HUB, has_credentials, normalized, scheme_of, shown
 from llama_cli.storage.reader import RemoteObject
 from llama_cli.storage.retry import (
-    PassingError,
     RefusedError,
+    TransientError,
     as_input_error,
     as_read_error,
     not_installed,
@@ -46,7 +46,7 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
     """
     scheme, address = scheme_of(url), shown(url)
     url = f"{scheme}{url[len(scheme) :]}"  # in small letters
-    left_out = {normalised(one) for one in left_out}
+    left_out = {normalized(one) for one in left_out}
     try:
         if scheme in BUCKETS:
             return _find_in_bucket(url, address, left_out)
@@ -62,14 +62,14 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
         raise not_installed(scheme, error) from error
     except RefusedError as error:
         raise as_input_error(address, error) from error
-    except PassingError as error:
+    except TransientError as error:
         raise as_read_error(address, error) from error
 
 
 def find_file(url: str) -> FoundFile:
     """The one file that a URL names. Raises as `find_files` does, of folders and patterns too."""
     file, *more = find_files(url)
-    if more or normalised(file.address) != normalised(shown(url)):
+    if more or normalized(file.address) != normalized(shown(url)):
         raise InputError(f"{shown(url)}: is a folder or a pattern", hint="name one file")
     return file
 
@@ -86,7 +86,7 @@ def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[Foun
 
 
 def _without(found: Sequence[FoundFile], address: str, left_out: set[str]) -> Sequence[FoundFile]:
-    rest = [file for file in found if len(found) == 1 or normalised(file.address) not in left_out]
+    rest = [file for file in found if len(found) == 1 or normalized(file.address) not in left_out]
     if not rest:
         raise InputError(f"{address}: there is no file in this folder")
     return rest

@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 60.0
 _LONGEST_WORDS = 200
 
 
-class PassingError(Exception):
+class TransientError(Exception):
     """May be otherwise a moment later; ``wait`` is how long the server asks for, in seconds."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -64,14 +64,14 @@ class Patience:
         self._pauses = pauses
         self._failed = 0
 
-    def wait(self, error: PassingError) -> None:
+    def wait(self, error: TransientError) -> None:
         """Wait until it makes sense to try again.
 
         Raises:
-            PassingError: it has been tried often enough.
+            TransientError: it has been tried often enough.
         """
         if self._failed == len(self._pauses):
-            raise PassingError(f"{error}; tried {self._failed + 1} times") from error
+            raise TransientError(f"{error}; tried {self._failed + 1} times") from error
         seconds = min(max(self._pauses[self._failed], error.wait), _LONGEST_PAUSE)
         self._failed += 1
         log.info("%s: %s; trying again in %g s", self._address, error, seconds)
@@ -83,13 +83,13 @@ def persist(ask: Callable[[], Answer], address: str) -> Answer:
 
     Raises:
         RefusedError: it is a refusal.
-        PassingError: there is none.
+        TransientError: there is none.
     """
     patience = Patience(address, FIRST_PAUSES)
     while True:
         try:
             return ask()
-        except PassingError as error:
+        except TransientError as error:
             patience.wait(error)
 
 
@@ -99,9 +99,9 @@ def as_input_error(address: str, error: RefusedError) -> InputError:
 
 
 def as_read_error(
-    address: str, error: RefusedError | ChangedError | PassingError
+    address: str, error: RefusedError | ChangedError | TransientError
 ) -> InputReadError:
-    """The error for the user where reading cannot go on."""
+    """The error for the user where reading cannot resume."""
     hint = error.hint if isinstance(error, RefusedError) else None
     return InputReadError(f"{address}: cannot read: {error}", hint=hint)
 

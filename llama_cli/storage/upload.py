@@ -38,7 +38,7 @@ def find_output(url: str) -> FoundFile | None:
 
     Raises:
         RefusedError: that may not be known, or there is no such bucket or repository.
-        PassingError: the server does not answer.
+        TransientError: the server does not answer.
         InputError: a library is missing.
     """
     check_output_url(url)
@@ -59,7 +59,7 @@ def upload(file: Path, url: str) -> None:
 
     Raises:
         RefusedError: the server will not have it.
-        PassingError: it did not come through.
+        TransientError: it did not come through.
         OSError: the file cannot be read.
     """
     if scheme_of(url) == HUB:

@@ -14,12 +14,12 @@ from urllib.parse import unquote
 import httpx2
 
 from llama_cli.storage.address import shown
-from llama_cli.storage.retry import ChangedError, PassingError, RefusedError
+from llama_cli.storage.retry import ChangedError, RefusedError, TransientError
 
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 # Answers that are the file, or say something of it; others below 400 are pages about it.
 _FILES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-# That of gzip is recognised by its first bytes, like any gzip file.
+# That of gzip is recognized by its first bytes, like any gzip file.
 _ENCODINGS = ("identity", "gzip", "x-gzip")
 _LIFETIME = "the address may have expired, or want a login"
 _HINTS = {HTTPStatus.UNAUTHORIZED: _LIFETIME, HTTPStatus.FORBIDDEN: _LIFETIME}
@@ -66,7 +66,7 @@ def find_web_file(url: str) -> WebFile:
     """The file at a URL.
 
     Raises:
-        PassingError: the server does not answer.
+        TransientError: the server does not answer.
         RefusedError: it will not give the file.
     """
     # Not HEAD, which presigned URLs are not signed for.
@@ -109,7 +109,7 @@ class RangedParts:
                     received += piece
                     if len(received) >= size:
                         break
-        except PassingError:
+        except TransientError:
             if not received:
                 raise
         return bytes(received[:size])
@@ -123,7 +123,7 @@ class RangedParts:
             raise ChangedError
         found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT or not found:
-            raise PassingError("the server does not send the part that was asked for")
+            raise TransientError("the server does not send the part that was asked for")
         if found[1] != str(start) or int(found[2]) != self._file.size:
             raise ChangedError
 
@@ -149,12 +149,12 @@ class WholeParts:
                 if not skipped:
                     raise ChangedError
             return self._next(size)
-        except PassingError as error:
+        except TransientError as error:
             # Without a version nobody knows whether what comes the next time is the same file.
             self.close()
             if not self._file.version and start:
                 raise RefusedError(
-                    f"{error}, and the server cannot go on where it stopped"
+                    f"{error}, and the server cannot resume where it stopped"
                 ) from error
             raise
 
@@ -204,11 +204,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except httpx2.TimeoutException as error:
-        raise PassingError("the server does not answer") from error
+        raise TransientError("the server does not answer") from error
     except httpx2.TransportError as error:
         if isinstance(error, httpx2.UnsupportedProtocol):
             raise RefusedError("it leads to another kind of address") from error
-        raise PassingError(_describe(error)) from error
+        raise TransientError(_describe(error)) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise RefusedError(f"is no address to read from ({type(error).__name__})") from error
 
@@ -229,7 +229,7 @@ def _refuse_failure(answer: httpx2.Response) -> None:
     reason = f"HTTP {status} {answer.reason_phrase}".rstrip()
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         asked = answer.headers.get("Retry-After", "")
-        raise PassingError(reason, wait=float(asked) if asked.isdecimal() else 0.0)
+        raise TransientError(reason, wait=float(asked) if asked.isdecimal() else 0.0)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise RefusedError(f"no such file ({reason})", missing=True)
     raise RefusedError(reason, hint=_HINTS.get(HTTPStatus(status)) if status in _HINTS else None)

@@ -43,8 +43,8 @@ def without_start(seconds: Run) -> Run:
 def whole_command(_folder: Path) -> Run:
     """Reading, embedding, hashing, writing, committing; less the time of a run with one line."""
     from llama_cli.engine.options import EmbedderOptions
-    from llama_cli.run.job import EmbedJob
     from llama_cli.models.resolve import resolve_model
+    from llama_cli.run.job import EmbedJob
     from llama_cli.run.pipeline import run
 
     def seconds(path: Path, dedup: int) -> float:
@@ -191,7 +191,7 @@ def onnx_runtime(folder: Path) -> Run:
 
 
 def _pooled(session: Any, ids: Sequence[Sequence[int]]) -> Any:
-    """Normalised means of the token vectors of a padded batch."""
+    """Normalized means of the token vectors of a padded batch."""
     tokens = np.zeros((len(ids), max(map(len, ids))), np.int64)
     mask = np.zeros_like(tokens)
     for row, some in enumerate(ids):

@@ -80,8 +80,8 @@ def _of_length(
         words = text.split()
         while words:
             tokens = tokenizer.tokenize(" ".join(words).encode())
-            if not tokens.cut and len(tokens.ids) in wanted:
+            if not tokens.truncated and len(tokens.ids) in wanted:
                 yield " ".join(words)
-            if not tokens.cut and len(tokens.ids) < wanted.stop:
+            if not tokens.truncated and len(tokens.ids) < wanted.stop:
                 break
             words = words[: -max(1, len(words) // 50)]

@@ -125,8 +125,8 @@ def _plot(folder: Path, results: Sequence[Result]) -> None:
         shown = [name for name in result.trials if not name.startswith(("…", "its"))]
         shown.sort(key=result.rate)
         rates = [result.rate(name) for name in shown]
-        colours = ["#c2410c" if name == OURS else "#94a3b8" for name in shown]
-        bars = axis.barh(shown, rates, color=colours)
+        colors = ["#c2410c" if name == OURS else "#94a3b8" for name in shown]
+        bars = axis.barh(shown, rates, color=colors)
         labels = [f"{rate:.0f}" if rate >= 100 else f"{rate:.1f}" for rate in rates]
         axis.bar_label(bars, labels, padding=3, fontsize=8)
         axis.set_title(f"{TITLES[result.corpus]}, {result.tokens / result.lines:.0f} tokens")

@@ -33,9 +33,9 @@ def test_it_counts_what_a_run_counts(cli: Command, notes: Path, tiny_bert: Path)
     found = counts(cli, *words, "--dry-run")
     assert not [path for path in notes.parent.iterdir() if "parquet" in path.name]
     made = counts(cli, *words, "-o", notes.with_name("out.parquet"))
-    names = ("rows", "skipped", "bad_rows", "cut", "repaired", "repeated", "tokens")
+    names = ("rows", "skipped", "bad_rows", "truncated", "invalid_utf8", "duplicates", "tokens")
     assert {name: found[name] for name in names} == {name: made[name] for name in names}
-    assert found["cut"] == found["bad_rows"] == found["repaired"] == 1
+    assert found["truncated"] == found["bad_rows"] == found["invalid_utf8"] == 1
     assert (found["dry_run"], found["inputs"], found["dimension"]) == (True, 2, 32)
 
 

@@ -83,9 +83,9 @@ def test_json_on_stdout_and_quiet_on_stderr(cli: Command, notes: Path) -> None:
             "rows",
             "skipped",
             "bad_rows",
-            "cut",
-            "repaired",
-            "repeated",
+            "truncated",
+            "invalid_utf8",
+            "duplicates",
             "without_vector",
             "tokens",
             "seconds",
@@ -113,14 +113,14 @@ def test_the_footer_tells_where_the_vectors_come_from(
         "name": "tiny bert",
         "sha256": hashlib.sha256(tiny_bert.read_bytes()).hexdigest(),
         "architecture": "bert",
-        "quantisation": "F32",
+        "quantization": "F32",
         "dimension": 32,
         "source": "",
     }
     assert made["input"]["name"] == "notes.txt"
     assert made["input"]["bytes"] == notes.stat().st_size
     assert (made["pooling"], made["normalized"], made["max_length"]) == ("mean", False, 10)
-    assert (made["rows"], made["skipped"], made["cut"], made["repaired"]) == (3, 1, 0, 0)
+    assert (made["rows"], made["skipped"], made["truncated"], made["invalid_utf8"]) == (3, 1, 0, 0)
     assert made["started_at"] < made["finished_at"]
     assert str(notes.parent) not in json.dumps(made)
 
@@ -213,8 +213,8 @@ def test_repeated_texts_are_counted_and_not_computed(
     every = json.loads(
         cli("embed", source, "-m", tiny_bert, "--json", "-q", "--no-dedup", "--overwrite").out
     )
-    assert (once["repeated"], once["tokens"], once["rows"]) == (99, 5, 100)
-    assert (every["repeated"], every["tokens"], every["rows"]) == (0, 500, 100)
+    assert (once["duplicates"], once["tokens"], once["rows"]) == (99, 5, 100)
+    assert (every["duplicates"], every["tokens"], every["rows"]) == (0, 500, 100)
 
 
 def test_debug_shows_the_log_of_llama_cpp(cli: Command, notes: Path, tiny_bert: Path) -> None:
@@ -287,7 +287,7 @@ class TestInstalledCommand:
     def test_ctrl_c_while_the_model_loads_is_not_lost(
         self, installed_cli: Command, notes: Path
     ) -> None:
-        """At any moment of a short run: it was interrupted and can go on, or it was done."""
+        """At any moment of a short run: it was interrupted and can resume, or it was done."""
         for delay in np.linspace(0, 0.7, 10):
             output = notes.parent / "out.parquet"
             process = subprocess.Popen(
@@ -305,7 +305,7 @@ class TestInstalledCommand:
                 assert "nothing was written" not in err
             else:
                 assert process.returncode == 130
-                assert ("go on with" in err) == output.with_name("out.parquet.partial").exists()
+                assert ("resume" in err) == output.with_name("out.parquet.partial").exists()
             assert installed_cli("embed", notes, "-o", output, "--overwrite").code == 0
             output.unlink()
             assert list(notes.parent.iterdir()) == [notes]
@@ -319,7 +319,7 @@ class TestInstalledCommand:
     def test_ctrl_c_on_a_terminal_also_stops_the_loop_around_it(
         self, tmp_path: Path, tiny_bert: Path
     ) -> None:
-        """A shell goes on with its loop unless the command died of the signal."""
+        """A shell resumes its loop unless the command died of the signal."""
         fifo = tmp_path / "endless"
         os.mkfifo(fifo)
         control, terminal = pty.openpty()

@@ -15,7 +15,7 @@ from tests.cli.conftest import Command
         ("embed --modle x in.txt", "No such option: --modle; did you mean --model?"),
         ("embed --outpt=x in.txt", "No such option: --outpt; did you mean --output?"),
         ("embed --max 3 in.txt", "No such option: --max; did you mean --max-length?"),
-        ("embed --no-normalise in.txt", "did you mean --no-normalize?"),
+        ("embed --no-normalize in.txt", "did you mean --no-normalize?"),
         ("embed --batch_size 3 in.txt", "did you mean --batch-size?"),
         ("embed --Model x in.txt", "did you mean --model?"),
         ("embed --hlep", "did you mean --help?"),

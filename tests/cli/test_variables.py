@@ -13,7 +13,7 @@ import pytest
 from typer.core import TyperOption
 
 from llama_cli.cli.app import make_command
-from llama_cli.cli.continuation import command_to_go_on
+from llama_cli.cli.continuation import resume_command
 from llama_cli.cli.invocation import Invocation
 from tests.cli.conftest import Command
 
@@ -146,9 +146,9 @@ def test_other_commands_have_no_variables(
     assert "the light" in cli("inspect", notes.with_suffix(".parquet")).out
 
 
-def test_going_on_needs_no_environment(tmp_path: Path) -> None:
+def test_resuming_needs_no_environment(tmp_path: Path) -> None:
     invocation = Invocation(["embed", "in.txt", "--restart"], {"LLAMA_CLI_MODEL": "/a b.gguf"})
-    command = shlex.join(command_to_go_on(invocation))
+    command = shlex.join(resume_command(invocation))
     assert command.startswith("env 'LLAMA_CLI_MODEL=/a b.gguf' ")
     assert command.endswith(" embed in.txt")
     printed = subprocess.run(

@@ -26,10 +26,10 @@ def test_rows_are_the_same_as_without(tiny_bert: Path, shuffled: list[str]) -> N
         once = embed_all(embedder, shuffled)
     with open_embedder(tiny_bert, threads=3, dedup=False) as embedder:
         each = embed_all(embedder, shuffled)
-    assert (once.repeated, each.repeated) == (600, 0)
+    assert (once.duplicates, each.duplicates) == (600, 0)
     assert once.lines == each.lines
     assert once.lengths == each.lengths
-    assert once.cut == each.cut
+    assert once.truncated == each.truncated
     assert cosines(once.vectors, each.vectors).min() > 0.99999
 
 
@@ -43,7 +43,7 @@ def test_equal_texts_get_exactly_equal_vectors(tiny_bert: Path, shuffled: list[s
 def test_one_line_a_hundred_thousand_times(tiny_bert: Path) -> None:
     with open_embedder(tiny_bert) as embedder:
         result = embed_all(embedder, ["water and time"] * 100_000)
-    assert result.repeated == 99_999
+    assert result.duplicates == 99_999
     assert len(result.vectors) == 100_000
     assert sum(result.times) == result.times[0]
 
@@ -78,7 +78,7 @@ def test_a_run_cut_short_leaves_nothing_to_the_next(tiny_bert: Path) -> None:
 
 def test_the_least_recently_seen_is_forgotten_first() -> None:
     recent = RecentTexts(100, budget_bytes=3 * (4 * 100 + 400))
-    answers = {text: Answer(1, cut=False) for text in (b"a", b"b", b"c", b"d")}
+    answers = {text: Answer(1, truncated=False) for text in (b"a", b"b", b"c", b"d")}
     for text in (b"a", b"b", b"c"):
         recent.add(text, answers[text])
     assert recent.find(b"a") is answers[b"a"]
@@ -94,5 +94,5 @@ def test_a_forgotten_answer_still_reaches_those_who_wait(tiny_bert: Path) -> Non
     with open_embedder(tiny_bert) as embedder:
         embedder._recent = RecentTexts(32, budget_bytes=1)
         result = embed_all(embedder, texts)
-    assert result.repeated == 50
+    assert result.duplicates == 50
     assert np.array_equal(result.vectors[::2], result.vectors[1::2])

@@ -57,7 +57,7 @@ def test_the_copy_holds_the_same_numbers(
         assert copied[tensor.name].dtype == np.float32
         assert np.array_equal(copied[tensor.name], tensor.data.astype(np.float32))
     assert model.facts is facts  # provenance names the original's type
-    assert model.facts.quantisation == "F16"
+    assert model.facts.quantization == "F16"
 
 
 def test_it_is_made_and_measured_once(

@@ -1,4 +1,4 @@
-"""The table of known models: who is recognised, and that its entries are sound."""
+"""The table of known models: who is recognized, and that its entries are sound."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def known(name: str) -> KnownModel:
 
 class TestNames:
     @pytest.mark.parametrize("name", NAMES)
-    def test_recognised(self, name: str) -> None:
+    def test_recognized(self, name: str) -> None:
         found = known(name)
         assert (found.prompt("document"), found.prompt("query")) == NAMES[name]
         assert found.wants_prompt == bool(NAMES[name][0])
@@ -188,7 +188,7 @@ class TestLayerNorm:
         assert not vectors.any()
 
     @pytest.mark.parametrize("normalize", [True, False])
-    def test_nomics_vectors_are_normalised_cut_and_scaled(
+    def test_nomics_vectors_are_normalized_cut_and_scaled(
         self, tmp_path: Path, normalize: bool
     ) -> None:
         path = named(tmp_path, "nomic-embed-text-v1.5")
@@ -234,10 +234,10 @@ class TestTask:
     def test_a_text_too_long_only_with_its_prompt(self, tmp_path: Path) -> None:
         path = named(tmp_path, "e5-small-v2")
         text = "water " * 10
-        with open_embedder(path, max_length=12, cut_long=False) as embedder:
+        with open_embedder(path, max_length=12, truncate_long=False) as embedder:
             assert embed_all(embedder, [text]).lengths == [12]
         with (
-            open_embedder(path, task="query", max_length=12, cut_long=False) as embedder,
+            open_embedder(path, task="query", max_length=12, truncate_long=False) as embedder,
             pytest.raises(TextTooLongError, match="line 1: .* more than 12 tokens"),
         ):
             embed_all(embedder, [text])

@@ -43,11 +43,11 @@ class TestCutting:
         with open_embedder(tiny_bert, max_length=12) as embedder:
             result = embed_all(embedder, ["water " * 10, "water " * 11])
         assert result.lengths == [12, 12]
-        assert result.cut == 1
+        assert result.truncated == 1
 
     def test_error_instead_of_cutting_names_the_line(self, tiny_bert: Path) -> None:
         with (
-            open_embedder(tiny_bert, cut_long=False) as embedder,
+            open_embedder(tiny_bert, truncate_long=False) as embedder,
             pytest.raises(TextTooLongError, match="line 3: .* more than 64 tokens"),
         ):
             embed_all(embedder, ["a", "b", LONG])

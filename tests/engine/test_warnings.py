@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.engine.model import Model
 from llama_cli.engine.tokenizer import NativeTokenizer
+from llama_cli.engine.warnings import vocabulary_doubts
 from llama_cli.errors import ModelError
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.conftest import CPU, open_embedder
@@ -75,9 +75,9 @@ class TestPieces:
         assert doubts(said) == []
 
 
-def test_characters_that_are_not_normalised(tmp_path: Path) -> None:
+def test_characters_that_are_not_normalized(tmp_path: Path) -> None:
     (doubt,) = doubts(write_t5(tmp_path / "x.gguf", arch="t5encoder", pooling=MEAN))
-    assert "lacks the table that its tokenizer normalises characters with" in doubt
+    assert "lacks the table that its tokenizer normalizes characters with" in doubt
 
 
 def test_usual_models_raise_none(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from llama_cli.engine.wordpiece import WordPiece, split_at_breaks
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.conftest import CPU
 
-REFERENCE = Path(__file__).parent.parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 NO_LIMIT = 10**9
 
 

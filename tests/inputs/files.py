@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from llama_cli.output.schema import own_columns
-from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.inputs.skips import SkippedRows
+from llama_cli.output.schema import own_columns
 from llama_cli.records import TextRecord
 
 OWN = own_columns(line_numbers=False)
@@ -24,7 +24,7 @@ class Reading:
             source.look(OWN)
             self.records: list[TextRecord] = list(source)
             self.skipped: list[SkippedRows] = source.skips.take_all()
-            self.schema = source.kept
+            self.schema = source.carried
             self.fingerprints = source.fingerprints()
 
     @property
@@ -53,9 +53,9 @@ def _options(options: dict[str, Any]) -> ReadOptions:
 
 def kept_of(record: TextRecord) -> dict[str, Any]:
     """The columns carried through beside a text."""
-    if record.kept is None:
+    if record.carried is None:
         return {}
-    (values,) = record.kept.batch.slice(record.kept.row, 1).to_pylist()
+    (values,) = record.carried.batch.slice(record.carried.row, 1).to_pylist()
     return dict(values)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from llama_cli.inputs.resolve import InputFile
-from llama_cli.inputs.readers.lines import LineReader
 from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.readers.lines import LineReader
+from llama_cli.inputs.readers.text import read_texts
+from llama_cli.inputs.resolve import InputFile
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.inputs.skips import SkipLog, SkippedRows
 from llama_cli.inputs.stream import ByteStream
-from llama_cli.inputs.readers.text import read_texts
 from llama_cli.records import TextRecord
 
 

@@ -57,7 +57,7 @@ def make_json(tmp_path: Path) -> MakeJson:
 def test_order_and_names(path: Path, keep: str, names: list[str]) -> None:
     reading = Reading(path, keep=keep)
     assert reading.schema.names == names
-    assert [list(row) for row in reading.kept] == [names, names]
+    assert [list(row) for row in reading.carried] == [names, names]
 
 
 def test_values_stay_with_their_texts(path: Path) -> None:
@@ -74,14 +74,14 @@ def test_a_name_of_the_output_is_refused_with_a_way_out(tmp_path: Path, name: st
     for keep in (name, "*", f"{name}={name}"):
         with pytest.raises(UsageError) as caught:
             Reading(path, column="body", keep=keep)
-        assert f"in.csv: a kept column cannot be called {name}" in str(caught.value)
+        assert f"in.csv: a carried column cannot be called {name}" in str(caught.value)
         assert caught.value.hint == f"give it another name: --keep '{name}=input_{name}'"
     reading = Reading(path, column="body", keep=f"{name}=input_{name}")
-    assert reading.kept == [{f"input_{name}": "1"}]
+    assert reading.carried == [{f"input_{name}": "1"}]
 
 
 def test_the_text_column_itself_is_kept_only_by_name(path: Path) -> None:
-    with pytest.raises(UsageError, match="a kept column cannot be called text"):
+    with pytest.raises(UsageError, match="a carried column cannot be called text"):
         Reading(path, keep="text")
     assert "text" not in Reading(path, keep="*").schema.names
 
@@ -107,7 +107,7 @@ def test_inputs_with_other_columns_are_united(tmp_path: Path, make_json: MakeJso
     first = make_json({"text": "one", "id": 1, "ok": True})
     pq.write_table(pa.table({"ok": [False], "text": ["three"]}), tmp_path / "c.parquet")
     reading = Reading(first, table, tmp_path / "c.parquet", keep="*")
-    assert reading.kept == [
+    assert reading.carried == [
         {"id": 1, "ok": True, "lang": None},
         {"id": None, "ok": None, "lang": "fr"},
         {"id": None, "ok": False, "lang": None},
@@ -190,7 +190,7 @@ class TestJson:
             rows += [{"text": "one", "k": value}, *[{"text": "between"}] * between]
         reading = Reading(make_json(*rows), keep="k")
         assert str(reading.schema.field("k").type) == kind
-        kept = [row["k"] for row in reading.kept[:: between + 1]]
+        kept = [row["k"] for row in reading.carried[:: between + 1]]
         assert str(_filled(kept)) == str(_filled(values))
 
     def test_a_key_that_is_missing_is_null(self, make_json: MakeJson) -> None:
@@ -201,7 +201,7 @@ class TestJson:
         path = tmp_path / "in.jsonl"
         path.write_text('{"text": "one", "k": 1}\nbroken\n\n{"text": "two", "k": 2}\n', "ascii")
         reading = Reading(path, keep="k", skip_bad_rows=True)
-        assert reading.kept == [{"k": 1}, {"k": 2}]
+        assert reading.carried == [{"k": 1}, {"k": 2}]
 
     @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70])
     def test_integers_beyond_64_bits_are_refused(self, make_json: MakeJson, number: int) -> None:
@@ -212,7 +212,7 @@ class TestJson:
     def test_surrogates_in_kept_values(self, make_json: MakeJson) -> None:
         row = {"text": "one", "k": {"a\ud800": ["\udfff", "\ud83d\ude00"]}}
         reading = Reading(make_json(row), keep="k")
-        assert reading.kept == [{"k": {"a\ufffd": ["\ufffd", "😀"]}}]
+        assert reading.carried == [{"k": {"a\ufffd": ["\ufffd", "😀"]}}]
 
 
 def _filled(values: list[object]) -> list[object]:

@@ -70,7 +70,7 @@ def test_each_type(tmp_path: Path, name: str, write: Any) -> None:
     reading = Reading(path, keep="k")
     stored = pq.read_schema(path).field("k").type if write is write_parquet else column.type
     assert reading.schema.field("k").type == plain_type(stored)
-    batches = [record.kept.batch for record in reading.records if record.kept]
+    batches = [record.carried.batch for record in reading.records if record.carried]
     (array,) = {id(batch): batch.column("k") for batch in batches}.values()
     array.validate(full=True)
     assert array.cast(plain_type(column.type)).to_pylist() == column.to_pylist()
@@ -100,7 +100,7 @@ def test_everything_of_polars(tmp_path: Path, write: Any) -> None:
     path = tmp_path / "in.arrow"
     write(FRAME, path)
     reading = Reading(path, keep="*")
-    assert reading.kept == FRAME.drop("text").to_dicts()
+    assert reading.carried == FRAME.drop("text").to_dicts()
 
 
 def test_columns_whose_names_look_like_paths(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_kept_rows_follow_many_batches_with_gaps(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"text": texts, "n": range(5000)}), path, row_group_size=1500)
     reading = Reading(path, keep="n", skip_bad_rows=True)
-    assert [row["n"] for row in reading.kept] == [r.line - 1 for r in reading.records]
+    assert [row["n"] for row in reading.carried] == [r.line - 1 for r in reading.records]
     assert reading.texts == [text for text in texts if text and text != " "]
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.inputs import stream
-from tests.packers import LIBRARIES, PACKERS, SUFFIXES
 from tests.inputs.files import Reading
+from tests.packers import LIBRARIES, PACKERS, SUFFIXES
 
 CONTENT = {
     ".txt": "one\n\ntwo é\r\nthree".encode(),
@@ -45,7 +45,7 @@ def test_each_format_by_each_packer(tmp_path: Path, suffix: str, packer: str) ->
     inside, outside = Reading(packed, **keep), Reading(plain, **keep)
     assert inside.texts == ["one", "two é", "three"]
     assert inside.places == outside.places
-    assert inside.kept == outside.kept
+    assert inside.carried == outside.carried
     assert inside.left_out == outside.left_out
     assert [record.end for record in inside.records] == [r.end for r in outside.records]
 

@@ -34,7 +34,7 @@ def test_each_way_of_writing_it(
     content = newline.join(delimiter.join(row) for row in rows) + (newline if last else "")
     reading = read(mark + content, keep="*")
     assert reading.places == [(2, "one"), (3, 'two ,;\t| "2"'), (4, "a\n\r\nb")]
-    assert reading.kept == [{"id": "1"}, {"id": "2"}, {"id": "3"}]
+    assert reading.carried == [{"id": "1"}, {"id": "2"}, {"id": "3"}]
 
 
 def test_rows_are_numbered_by_the_line_where_they_begin(read: Read) -> None:
@@ -49,19 +49,19 @@ def test_rows_are_numbered_by_the_line_where_they_begin(read: Read) -> None:
 def test_a_header_over_two_lines(read: Read) -> None:
     reading = read('"the\ntext",id\none,1\n', column="the\ntext", keep="id")
     assert reading.places == [(3, "one")]
-    assert reading.kept == [{"id": "1"}]
+    assert reading.carried == [{"id": "1"}]
 
 
 def test_delimiters_inside_the_quotes_of_a_header_do_not_count(read: Read) -> None:
     reading = read('"a,b,c";"d,e";text\n1;2;one\n', keep="*")
     assert reading.texts == ["one"]
-    assert reading.kept == [{"a,b,c": "1", "d,e": "2"}]
+    assert reading.carried == [{"a,b,c": "1", "d,e": "2"}]
 
 
 def test_a_tsv_file_may_have_commas_in_its_header(read: Read) -> None:
     reading = read("a,b,c\ttext\n1,2,3\tone, two\n", "in.tsv", keep="*")
     assert reading.texts == ["one, two"]
-    assert reading.kept == [{"a,b,c": "1,2,3"}]
+    assert reading.carried == [{"a,b,c": "1,2,3"}]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_bad_row_is_named(read: Read, row: str, reason: str) -> None:
     assert caught.value.hint == "leave such rows out with --on-bad-row skip"
     reading = read(content, skip_bad_rows=True, keep="id")
     assert reading.texts == ["first", "last"]
-    assert reading.kept == [{"id": "0"}, {"id": "9"}]
+    assert reading.carried == [{"id": "0"}, {"id": "9"}]
     after = 4 + row.count("\n")
     assert reading.left_out == [(3, 3, reason), (after, after, "blank")]
     assert reading.records[1].line == after + 1
@@ -151,13 +151,13 @@ def test_a_quote_that_is_never_closed_is_always_an_error(read: Read, skip: bool)
 def test_bytes_that_are_not_utf8_count_once_a_row(read: Read) -> None:
     reading = read(b'text,id\n"\xff\nb\xfe",1\none,2\ntwo,\xff\n', keep="id")
     assert reading.texts == ["\ufffd\nb\ufffd", "one", "two"]
-    assert [record.repaired for record in reading.records] == [True, False, True]
-    assert [row["id"] for row in reading.kept] == ["1", "2", "\ufffd"]
+    assert [record.invalid_utf8 for record in reading.records] == [True, False, True]
+    assert [row["id"] for row in reading.carried] == ["1", "2", "\ufffd"]
 
 
 def test_all_columns_are_kept_as_text(read: Read) -> None:
     reading = read("id,text,ok,empty\n007,one,true,\n1e3,two,,\n", keep="*")
-    assert reading.kept == [
+    assert reading.carried == [
         {"id": "007", "ok": "true", "empty": ""},
         {"id": "1e3", "ok": "", "empty": ""},
     ]
@@ -174,4 +174,4 @@ def test_a_megabyte_in_quotes(read: Read) -> None:
     reading = read('id,text\n1,"' + long.replace('"', '""') + '"\n2,next\n', keep="id")
     assert reading.texts == [long, "next"]
     assert [record.line for record in reading.records] == [2, 70_003]
-    assert reading.kept == [{"id": "1"}, {"id": "2"}]
+    assert reading.carried == [{"id": "1"}, {"id": "2"}]

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
-from tests.packers import LIBRARIES, PACKERS
 from tests.inputs.files import Reading
 from tests.inputs.writers import ARROW, PARQUET
+from tests.packers import LIBRARIES, PACKERS
 
 TEXTS = [f"water and time {number}" for number in range(1000)]
 LINES = "".join(text + "\n" for text in TEXTS).encode()

@@ -70,7 +70,7 @@ class TestColumnOfJson:
     def test_a_first_line_over_a_megabyte(self, write: Write) -> None:
         path = write({"id": 1, "body": "water " * 200_000}, {"id": 2, "body": "two"})
         reading = Reading(path, keep="id")
-        assert reading.kept == [{"id": 1}, {"id": 2}]
+        assert reading.carried == [{"id": 1}, {"id": 2}]
 
     def test_a_megabyte_of_blank_lines(self, write: Write) -> None:
         path = write(*["  "] * 400_000, {"text": "one", "id": 1})
@@ -133,13 +133,13 @@ class TestKeep:
         frame.write_parquet(tmp_path / "b.parquet")
         table = write("text,k", "two,y", name="c.csv")
         reading = Reading(tmp_path / "a.arrow", tmp_path / "b.parquet", table, keep="k")
-        assert [row["k"] for row in reading.kept] == ["x", "x", "y"]
+        assert [row["k"] for row in reading.carried] == ["x", "x", "y"]
 
     def test_categories_beside_strings(self, write: Write, tmp_path: Path) -> None:
         frame = pd.DataFrame({"text": ["one"], "k": pd.Categorical(["x"])})
         frame.to_parquet(tmp_path / "a.parquet")
         reading = Reading(tmp_path / "a.parquet", write("text,k", "two,y", name="c.csv"), keep="k")
-        assert [row["k"] for row in reading.kept] == ["x", "y"]
+        assert [row["k"] for row in reading.carried] == ["x", "y"]
 
     def test_values_that_do_not_fit_the_type_of_all_inputs(self, tmp_path: Path) -> None:
         """Called a damaged Parquet file, which it is not."""

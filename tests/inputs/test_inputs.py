@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from llama_cli.errors import InputError
-from llama_cli.output.durable.status import is_work_file
 from llama_cli.inputs.resolve import find_inputs
+from llama_cli.output.durable.status import is_work_file
 from tests.inputs.files import Reading
 
 FILES = [

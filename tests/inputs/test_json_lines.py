@@ -91,7 +91,7 @@ def test_lines_of_white_space_are_blank(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("escaped", "text", "repaired"),
+    ("escaped", "text", "invalid_utf8"),
     [
         (r"\u00e9 \ud83d\ude00 \/ \t\n", "é 😀 / \t\n", False),
         (r"nul \u0000 inside", "nul \0 inside", False),
@@ -101,9 +101,9 @@ def test_lines_of_white_space_are_blank(read: Read) -> None:
         (r"\ud83d\ud83d\ude00", "\ufffd😀", True),
     ],
 )
-def test_escapes(read: Read, escaped: str, text: str, repaired: bool) -> None:
+def test_escapes(read: Read, escaped: str, text: str, invalid_utf8: bool) -> None:
     (record,) = read(f'{{"text": "{escaped}"}}').records
-    assert (record.text.decode(), record.repaired) == (text, repaired)
+    assert (record.text.decode(), record.invalid_utf8) == (text, invalid_utf8)
 
 
 @given(text=st.text(st.one_of(st.characters(), st.characters(categories=["Cs"]))))
@@ -115,16 +115,16 @@ def test_any_string_of_json_gives_valid_utf8(
     reading = Reading(path, keep="other")
     expected = "a" + text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert reading.texts == [expected]
-    assert reading.kept == [{"other": expected[1:]}]
-    assert reading.records[0].repaired == (expected.count("\ufffd") > text.count("\ufffd"))
+    assert reading.carried == [{"other": expected[1:]}]
+    assert reading.records[0].invalid_utf8 == (expected.count("\ufffd") > text.count("\ufffd"))
 
 
-def test_bytes_that_are_not_utf8_are_repaired(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_are_invalid_utf8(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"text": "b\xffd"}\n{"text": "fine", "k": "\xfe"}\n{"text": "fine"}\n')
     reading = Reading(path)
     assert reading.texts == ["b\ufffdd", "fine", "fine"]
-    assert [record.repaired for record in reading.records] == [True, True, False]
+    assert [record.invalid_utf8 for record in reading.records] == [True, True, False]
 
 
 def test_a_byte_order_mark_and_windows_line_ends(read: Read) -> None:

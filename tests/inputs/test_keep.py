@@ -140,7 +140,7 @@ def test_names_are_taken_only_by_columns_that_are_there(
     path.write_text(f"text,{name}\nwater,x\n", "utf-8")
     outcome = cli("embed", path, "-m", tiny_bert, "--keep", "*", option)
     assert outcome.code == 2
-    assert f"a kept column cannot be called {name}" in outcome.err
+    assert f"a carried column cannot be called {name}" in outcome.err
     assert f"--keep '{name}=input_{name}'" in outcome.err
     assert not (tmp_path / "in.parquet").exists()
 

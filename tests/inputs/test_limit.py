@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from tests.packers import LIBRARIES
 from tests.inputs.files import Reading
 from tests.inputs.writers import FORMATS
+from tests.packers import LIBRARIES
 
 TEXTS = ["one", "", "two", None, "three", " ", "four"]
 

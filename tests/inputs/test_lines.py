@@ -49,7 +49,7 @@ Read = Callable[[bytes], tuple[list[TextRecord], int]]
 def test_lines_are_kept_exactly(read: Read, content: bytes, texts: list[bytes]) -> None:
     records, _ = read(content)
     assert [record.text for record in records] == texts
-    assert not any(record.repaired for record in records)
+    assert not any(record.invalid_utf8 for record in records)
 
 
 def test_blank_lines_are_skipped_and_counted(read: Read) -> None:
@@ -61,7 +61,7 @@ def test_blank_lines_are_skipped_and_counted(read: Read) -> None:
 def test_bytes_that_are_not_utf8_become_replacement_characters(read: Read) -> None:
     records, _ = read(b"good\nb\xffd \xe2\x82 end\n\xed\xa0\x80\n")
     assert [r.text.decode() for r in records] == ["good", "b\ufffdd \ufffd end", "\ufffd" * 3]
-    assert [record.repaired for record in records] == [False, True, True]
+    assert [record.invalid_utf8 for record in records] == [False, True, True]
 
 
 @given(content=st.binary(max_size=300).filter(lambda b: not _starts_like_a_format(b)))
@@ -113,7 +113,7 @@ def test_a_long_line_is_repaired_part_by_part(read: Read) -> None:
     broken = ("é" * 700_000).encode() + b"\xff" + "😀".encode() * 500_000
     records, _ = read(broken)
     assert records[0].text == broken.decode("utf-8", "replace").encode()
-    assert records[0].repaired
+    assert records[0].invalid_utf8
 
 
 @pytest.mark.parametrize(

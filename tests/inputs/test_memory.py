@@ -56,7 +56,7 @@ def test_lines_of_ten_megabytes(tmp_path: Path, model: Path, usual: int, name: s
     assert peak(source, "-m", model, "--threads", 2, "-o", output) < usual + 200 * MB
     made = read_provenance(output)
     assert made is not None
-    assert (made.rows, made.cut) == (3 * len(SHORT) + 2, 2)
+    assert (made.rows, made.truncated) == (3 * len(SHORT) + 2, 2)
     lengths = {len(text) for text in pq.read_table(output)["text"].to_pylist()}
     assert lengths == {5, len(LONG)}
 
@@ -65,11 +65,11 @@ READER = """
 import re, sys
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.options import ReadOptions
-from llama_cli.inputs.sequence import InputSequence, Place
+from llama_cli.inputs.sequence import InputSequence, Position
 with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(skip_bad_rows=True)) as source:
     source.look([])
     for record in source:
-        source.passed(Place(record.source, record.line, record.end))
+        source.passed(Position(record.source, record.line, record.end))
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from tests.packers import LIBRARIES, usual
 from tests.inputs.writers import CSV, JSON, Write
+from tests.packers import LIBRARIES, usual
 
 COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
 CONTENT = {

@@ -52,21 +52,21 @@ def inputs(tmp_path: Path) -> list[Path]:
 EXPECTED = {
     "a.txt": [
         (2, "skipped", "blank", None),
-        (3, "repaired", "bytes that are not UTF-8", 1),
-        (4, "cut", CUT, 2),
+        (3, "invalid_utf8", "bytes that are not UTF-8", 1),
+        (4, "truncated", CUT, 2),
         (5, "failed", "the model gave no vector", 3),
         (6, "skipped", "blank", None),
     ],
     "b.csv.gz": [
         (2, "skipped", "blank", None),
-        (3, "cut", CUT, 4),
+        (3, "truncated", CUT, 4),
         (5, "skipped", "1 fields instead of 2", None),
         (6, "failed", "the model gave no vector", 5),
-        (7, "repaired", "bytes that are not UTF-8", 6),
+        (7, "invalid_utf8", "bytes that are not UTF-8", 6),
         (8, "skipped", "broken CSV: ',' expected after '\"'", None),
     ],
     "c.jsonl": [
-        (1, "repaired", None, 8),
+        (1, "invalid_utf8", None, 8),
         (2, "skipped", "broken JSON: Expecting value at column 1", None),
         (3, "skipped", "blank", None),
         (4, "skipped", "text is null", None),
@@ -80,7 +80,7 @@ EXPECTED = {
         (1, "skipped", "text is null", None),
         (3, "skipped", "blank", None),
         (4, "skipped", "blank", None),
-        (5, "cut", CUT, 12),
+        (5, "truncated", CUT, 12),
         (6, "skipped", "text is null", None),
     ],
 }
@@ -94,8 +94,8 @@ def lines_of(report: Path) -> list[dict[str, Any]]:
 def counts_of(made: Provenance) -> dict[str, int]:
     return {
         "skipped": made.skipped + made.bad_rows,
-        "repaired": made.repaired,
-        "cut": made.cut,
+        "invalid_utf8": made.invalid_utf8,
+        "truncated": made.truncated,
         "failed": made.without_vector,
     }
 
@@ -112,7 +112,7 @@ def test_every_kind_in_every_format(
             Path(one["source"]).name,
             one["line"],
             one["what"],
-            None if one["line"] == 1 and one["what"] == "repaired" else one["reason"],
+            None if one["line"] == 1 and one["what"] == "invalid_utf8" else one["reason"],
             one["row"],
         )
         for one in found
@@ -137,8 +137,8 @@ def test_rows_are_those_of_the_output(
             continue
         (row,) = table.slice(one["row"], 1).to_pylist()
         assert (row["source"], row["line"]) == (one["source"], one["line"])
-        assert ("\ufffd" in row["text"]) == (one["what"] == "repaired")
-        assert (row["sequence_length"] == 64) == (one["what"] == "cut")
+        assert ("\ufffd" in row["text"]) == (one["what"] == "invalid_utf8")
+        assert (row["sequence_length"] == 64) == (one["what"] == "truncated")
         assert (row["embedding"] is None) == (one["what"] == "failed")
 
 
@@ -152,7 +152,7 @@ def test_with_a_limit_it_ends_with_the_last_row(
     found, made, table = lines_of(report), read_provenance(output), pq.read_table(output)
     assert made is not None
     assert (made.rows, made.limit) == (limit, limit)
-    none = dict.fromkeys(("skipped", "repaired", "cut", "failed"), 0)
+    none = dict.fromkeys(("skipped", "invalid_utf8", "truncated", "failed"), 0)
     assert counts_of(made) == none | Counter(one["what"] for one in found)
     last = table["source"][-1].as_py(), table["line"][-1].as_py()
     everything = [(str(tmp_path / name), e[0]) for name, es in EXPECTED.items() for e in es]

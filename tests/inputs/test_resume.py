@@ -18,9 +18,9 @@ def digest(content: bytes) -> str:
     return xxhash.xxh3_128(content).hexdigest()
 
 
-def go_on(content: bytes, after: TextRecord, read: bytes) -> TextInput:
+def resume(content: bytes, after: TextRecord, read: bytes) -> TextInput:
     source = TextInput(content)
-    source.go_on_after(after.end, digest(read[: after.end]))
+    source.resume_after(after.end, digest(read[: after.end]))
     return source
 
 
@@ -39,7 +39,7 @@ def test_from_every_line_on_it_reads_as_without_a_break(
         whole = TextInput(content)
         records = list(whole.texts())
         for row, record in enumerate(records):
-            source = go_on(content, record, content)
+            source = resume(content, record, content)
             assert list(source.texts()) == records[row + 1 :]
             assert (source.lines, source.digest) == (whole.lines, whole.digest)
             assert source.position == len(content)
@@ -82,7 +82,7 @@ def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(stream, "CHUNK", 100)
     content = b"one\n" * 1000 + b"  \n\n" * 1000 + b"last\n"
     records = list(TextInput(content).texts())
-    source = go_on(content, records[900], content)
+    source = resume(content, records[900], content)
     assert len(source._digest._recent) < 3
     for record in source.texts():
         source.passed(record.end)
@@ -108,19 +108,19 @@ def test_what_is_between_texts_far_apart_is_not_kept() -> None:
 def test_another_beginning_is_refused() -> None:
     first, *_ = TextInput(b"one\ntwo\nthree\n").texts()
     with pytest.raises(InputError, match="first 4 bytes are not what"):
-        go_on(b"One\ntwo\nthree\n", first, b"one\ntwo\n")
+        resume(b"One\ntwo\nthree\n", first, b"one\ntwo\n")
 
 
 def test_a_shorter_input_is_refused() -> None:
     _, second = TextInput(b"one\ntwo\n").texts()
     with pytest.raises(InputError, match="first 8 bytes are not what"):
-        go_on(b"one\n", second, b"one\ntwo\n")
+        resume(b"one\n", second, b"one\ntwo\n")
 
 
 @pytest.mark.parametrize("change", [b"one\nTWO\n", b"one\n", b"one\ntwo\nthree\n"])
 def test_another_rest_is_read(change: bytes) -> None:
     first, _ = TextInput(b"one\ntwo\n").texts()
-    rest = list(go_on(change, first, b"one\ntwo\n").texts())
+    rest = list(resume(change, first, b"one\ntwo\n").texts())
     assert [record.text for record in rest] == change.split(b"\n")[1:-1]
 
 
@@ -131,7 +131,7 @@ def test_another_rest_is_read(change: bytes) -> None:
 def test_a_last_line_may_get_its_newline(before: bytes, newline: bytes) -> None:
     _, last = TextInput(before).texts()
     grown = before + newline + b"three\n"
-    source = go_on(grown, last, before)
+    source = resume(grown, last, before)
     assert [(record.line, record.text) for record in source.texts()] == [(3, b"three")]
     assert (source.lines, source.digest) == (3, digest(grown))
 
@@ -144,4 +144,4 @@ def test_a_last_line_may_get_its_newline(before: bytes, newline: bytes) -> None:
 def test_a_last_line_may_not_grow(before: bytes, more: bytes) -> None:
     _, last = TextInput(before).texts()
     with pytest.raises(InputError, match="line 2 is longer than when"):
-        go_on(before + more, last, before)
+        resume(before + more, last, before)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.inputs import stream
-from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.options import ReadOptions
-from llama_cli.inputs.sequence import InputSequence, Place
+from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.sequence import InputSequence, Position
 from llama_cli.inputs.source import Fingerprint
 from llama_cli.records import TextRecord
-from tests.packers import LIBRARIES
 from tests.inputs.files import OWN, kept_of
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Write
+from tests.packers import LIBRARIES
 
 SUFFIXES: dict[str, Write] = {
     ".txt": lambda table, path: path.write_text(
@@ -56,14 +56,14 @@ class Run:
         self.records = list(self.sequence)  # open still: where it stands is asked for later
         return [(r.source, *r[:4], kept_of(r)) for r in self.records]
 
-    def state(self, row: int) -> tuple[Place, dict[str, Any]]:
+    def state(self, row: int) -> tuple[Position, dict[str, Any]]:
         record = self.records[row]
-        place = Place(record.source, record.line, record.end)
+        place = Position(record.source, record.line, record.end)
         return place, json.loads(json.dumps(self.sequence.state(place)))
 
-    def go_on(self, place: Place, state: dict[str, Any], rows: int) -> None:
+    def resume(self, place: Position, state: dict[str, Any], rows: int) -> None:
         finished = [Fingerprint(*one) for one in state["finished"]]
-        self.sequence.go_on_after(place, state["xxh3_128"], finished, rows)
+        self.sequence.resume_after(place, state["xxh3_128"], finished, rows)
 
 
 def write_inputs(folder: Path, inputs: Sequence[tuple[str, str, list[str | None]]]) -> list[Path]:
@@ -84,7 +84,7 @@ def check_every_break(paths: Sequence[Path], **options: Any) -> None:
     for row in range(len(records)):
         place, state = whole.state(row)
         rest = Run(paths, **options)
-        rest.go_on(place, state, row + 1)
+        rest.resume(place, state, row + 1)
         assert rest.read() == records[row + 1 :]
         at = place.source, place.line
         assert rest.sequence.skips.take_all() == [s for s in left_out if (s.source, s.first) > at]
@@ -119,7 +119,7 @@ def test_so_do_kept_columns_and_a_limit(
     records = whole.read()
     for row in range(len(records)):
         rest = Run(paths, keep=("same",), column="text", limit=limit)
-        rest.go_on(*whole.state(row), row + 1)
+        rest.resume(*whole.state(row), row + 1)
         assert rest.read() == records[row + 1 :]
 
 
@@ -133,7 +133,7 @@ def test_many_rows(tmp_path: Path, suffix: str) -> None:
     records = whole.read()
     for row in (0, 1, 63, 64, 1023, 1024, 2500, len(records) - 1):
         rest = Run([path], keep=keep)
-        rest.go_on(*whole.state(row), row + 1)
+        rest.resume(*whole.state(row), row + 1)
         assert rest.read() == records[row + 1 :]
 
 
@@ -148,7 +148,7 @@ def test_another_beginning_is_refused(tmp_path: Path, suffix: str, packed: str) 
     write_inputs(tmp_path, [(suffix, packed, ["one", "TWO", "three"])])
     rest = Run([path])
     with pytest.raises(InputError, match=r"(are|is) not (what|the file that) the unfinished run"):
-        rest.go_on(*state, 2)
+        rest.resume(*state, 2)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -162,7 +162,7 @@ def test_a_changed_earlier_input_is_refused(tmp_path: Path, suffix: str, change:
     write_inputs(tmp_path, [(suffix, "", [*texts[change]])])
     rest = Run(paths)
     with pytest.raises(InputError, match=rf"0{suffix}: is not what the unfinished run has read"):
-        rest.go_on(*state, 3)
+        rest.resume(*state, 3)
 
 
 @pytest.mark.parametrize("suffix", PACKABLE)
@@ -174,7 +174,7 @@ def test_more_rows_at_the_end_are_read(tmp_path: Path, suffix: str, packed: str)
     state = whole.state(0)
     write_inputs(tmp_path, [(suffix, packed, ["one", "two", "three"])])
     rest = Run([path])
-    rest.go_on(*state, 1)
+    rest.resume(*state, 1)
     assert [record[1] for record in rest.read()] == [b"two", b"three"]
 
 
@@ -185,7 +185,7 @@ def test_packed_in_another_way_it_is_the_same_content(tmp_path: Path, suffix: st
     whole.read()
     write_inputs(tmp_path, [(suffix, "zstd", ["one", "two"])])
     rest = Run([path])
-    rest.go_on(*whole.state(0), 1)
+    rest.resume(*whole.state(0), 1)
     assert [record[1] for record in rest.read()] == [b"two"]
 
 

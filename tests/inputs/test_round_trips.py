@@ -51,17 +51,17 @@ def test_a_table_by_any_tool(tmp_path: Path, suffix: str, writer: str) -> None:
     FORMATS[suffix][writer](TABLE, path)
     reading = Reading(path, skip_bad_rows=True, keep="id,other")
     assert reading.places == expected_places(suffix, TABLE)
-    rows = [int(row["id"]) for row in reading.kept]
+    rows = [int(row["id"]) for row in reading.carried]
     assert [TEXTS[row] for row in rows] == reading.texts
     others = [TABLE["other"][row] for row in rows]
-    assert [row["other"] for row in reading.kept] == others
+    assert [row["other"] for row in reading.carried] == others
     bad = [one for one in reading.skipped if not one.is_blank]
     if suffix == ".csv":
         assert not bad
     else:
         assert [(one.first, one.last, one.reason) for one in bad] == [(2, 2, "text is null")]
     assert sum(one.rows for one in reading.skipped) == len(TEXTS) - len(rows)
-    assert not any(record.repaired for record in reading.records)
+    assert not any(record.invalid_utf8 for record in reading.records)
 
 
 @pytest.mark.parametrize(("suffix", "writer"), WRITERS)
@@ -74,7 +74,7 @@ def test_any_strings_by_any_tool(suffix: str, writer: str, values: list[str | No
         FORMATS[suffix][writer](table, path)
         reading = Reading(path, skip_bad_rows=True, keep="same", column="text")
     assert reading.places == expected_places(suffix, table)
-    assert [row["same"] for row in reading.kept] == reading.texts
+    assert [row["same"] for row in reading.carried] == reading.texts
 
 
 # A header of one column does not show that semicolons separate fields.

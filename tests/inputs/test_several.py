@@ -61,7 +61,7 @@ def test_folder_pattern_and_file_together(cli: Command, tiny_bert: Path) -> None
     assert rows_of("out.parquet") == [*EXPECTED, single, *again]
     made = read_provenance("out.parquet")
     assert made is not None
-    assert (made.rows, made.skipped, made.bad_rows, made.repeated) == (11, 2, 1, 2)
+    assert (made.rows, made.skipped, made.bad_rows, made.duplicates) == (11, 2, 1, 2)
     names = ["corpus/a.jsonl", "corpus/b.txt", "corpus/c.csv.gz"]
     names += ["corpus/more/d.parquet", "corpus/more/e.arrow", "single.md", "corpus/b.txt"]
     assert [one.name for one in made.inputs] == names

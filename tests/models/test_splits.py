@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.errors import ModelError, UsageError
 from llama_cli.engine.worker.signature import model_signature
+from llama_cli.errors import ModelError, UsageError
 from llama_cli.models.resolve import resolve_model
 from llama_cli.splits import first_part_name, part_names, size_of_parts
 from tests.conftest import embed_all
@@ -96,4 +96,4 @@ def test_an_f32_copy_is_made_of_all_parts(tmp_path: Path) -> None:
     first = split_model(half, tmp_path / "split")[0]
     _write_copy(first, tmp_path / "copy.gguf")
     with Model(tmp_path / "copy.gguf", CPU) as model:
-        assert model.facts.quantisation == "F32"
+        assert model.facts.quantization == "F32"

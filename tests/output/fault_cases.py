@@ -55,7 +55,7 @@ def prepare_renamed(out: Path) -> None:
 run_padded = functools.partial(run, padding=PADDING)
 run_anew = functools.partial(run, restart=True)
 
-# What is there before, what is done then, and what is done to go on.
+# What is there before, what is done then, and what is done to resume.
 SCENARIOS: dict[str, tuple[Callable[[Path], object], Callable[..., None], Callable[..., None]]] = {
     "begin": (prepare_older, run, run),
     "continue": (prepare_killed, run, run),
@@ -113,7 +113,7 @@ def make_folder(path: Path) -> Path:
 
 
 def cases(scenario: str, kind: str, folder: Path) -> Iterator[dict[str, Any]]:
-    prepare, work, go_on = SCENARIOS[scenario]
+    prepare, work, resume = SCENARIOS[scenario]
     work(whole := make_folder(folder / "whole"))
     finished = whole.read_bytes()
     prepare(before := make_folder(folder / "before"))
@@ -143,7 +143,7 @@ def cases(scenario: str, kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         started: list[int] = []
         error = None
         try:
-            go_on(out, on_commit=started.append)
+            resume(out, on_commit=started.append)
         except LlamaCliError as caught:
             error = describe(caught)
         yield case | {

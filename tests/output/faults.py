@@ -151,5 +151,5 @@ def describe(error: BaseException) -> dict[str, Any]:
         "message": str(error),
         "path": str(error.path) if isinstance(error, ParquetError) else None,
         "hint": getattr(error, "hint", None),
-        "safe_rows": getattr(error, "safe_rows", None),
+        "committed_rows": getattr(error, "committed_rows", None),
     }

@@ -15,13 +15,13 @@ from typing import Any
 from llama_cli.errors import LlamaCliError
 from llama_cli.output import ParquetWriter
 from llama_cli.output.durable.journal import Journal, RunHeader
+from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.provenance import (
     METADATA_KEY,
     InputProvenance,
     ModelProvenance,
     Provenance,
 )
-from llama_cli.output.durable.partial import PartialOutput
 from tests.output.samples import make_results
 
 DIM = 8
@@ -47,9 +47,9 @@ PROVENANCE = Provenance(
     input=InputProvenance("in.txt", 1234, "ab" * 16),
     rows=len(ROWS),
     skipped=0,
-    cut=0,
-    repaired=0,
-    repeated=0,
+    truncated=0,
+    invalid_utf8=0,
+    duplicates=0,
     without_vector=5,
     tokens=99,
     started_at=STARTED,
@@ -120,7 +120,7 @@ def rows_of_commits(partial: PartialOutput) -> int:
 def run(
     out: Path, *, restart: bool = False, on_commit: Callable[[int], object] = bool, padding: int = 0
 ) -> None:
-    """What the command does with an output: begin or go on, and come to the end."""
+    """What the command does with an output: begin or resume, and come to the end."""
     partial = PartialOutput(out, overwrite=True)
     try:
         if partial.finished_before:
@@ -131,7 +131,7 @@ def run(
         with open_writer(out, partial) as writer:
             write_rest(writer, partial, on_commit, padding)
     except LlamaCliError as error:
-        error.safe_rows = partial.release()
+        error.committed_rows = partial.release()
         raise
     finally:
         partial.release()

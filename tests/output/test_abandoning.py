@@ -53,7 +53,7 @@ def test_abandoning_keeps_what_is_safe(out: Path) -> None:
 
 
 @pytest.mark.usefixtures("_only_ours")
-def test_abandoning_removes_what_nobody_could_go_on_with(tmp_path: Path) -> None:
+def test_abandoning_removes_what_nobody_could_resume(tmp_path: Path) -> None:
     partial = PartialOutput(tmp_path / "out.parquet", overwrite=True)
     partial.start(make_header())
     writer = open_writer(tmp_path / "out.parquet", partial)

@@ -30,7 +30,7 @@ from llama_cli.output import ParquetWriter
 from llama_cli.output.durable.lock import HeldElsewhereError
 from tests.output.samples import make_results, read, rows_of
 
-# Writes some rows, says so, and goes on when it is told to.
+# Writes some rows, says so, and resumes when it is told to.
 WRITE_AND_WAIT = """
 import sys
 from llama_cli.output import ParquetWriter
@@ -100,7 +100,7 @@ def test_an_exception_leaves_an_older_file_untouched(out: Path) -> None:
     assert out.read_bytes() == before
     with pytest.raises(SchemaMismatchError):
         writer.write_batch(make_results(1, 9))
-    with pytest.raises(ParquetError, match="cannot go on"):
+    with pytest.raises(ParquetError, match="cannot continue"):
         writer.close()
     assert out.read_bytes() == before
     assert (out.stat().st_ino, out.stat().st_mtime_ns) == (status.st_ino, status.st_mtime_ns)
@@ -378,7 +378,7 @@ def test_a_folder_that_appears_during_the_run(out: Path) -> None:
     with pytest.raises(OutputRefusedError, match="is a folder$"):
         writer.close()
     assert read(out.with_name("out.parquet.partial")).num_rows == 9
-    with pytest.raises(ParquetError, match="cannot go on after an error"):
+    with pytest.raises(ParquetError, match="cannot continue after an error"):
         writer.close()
 
 

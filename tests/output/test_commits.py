@@ -10,8 +10,8 @@ import pytest
 
 from llama_cli.errors import OutputRefusedError
 from llama_cli.output.durable.journal import Journal
-from llama_cli.output.provenance import read_provenance
 from llama_cli.output.durable.partial import PartialOutput
+from llama_cli.output.provenance import read_provenance
 from tests.output.runs import (
     DIM,
     EVERY,

@@ -149,15 +149,15 @@ def test_an_error_tells_how_many_rows_are_safe(cases: Cases) -> None:
     for case in failed(cases):
         unread = case["where"].startswith("1: open")  # the journal could not even be opened
         if case["alone"] or unread:
-            assert case["safe_rows"] == 0
+            assert case["committed_rows"] == 0
         elif case["how"] == How.READ_ONLY:
             # A commit whose sync failed could not be taken back either.
-            assert case["committed"] <= case["safe_rows"] <= case["kept"], case
+            assert case["committed"] <= case["committed_rows"] <= case["kept"], case
         elif case["left"].get(OUT) != "finished":
-            assert case["safe_rows"] == case["kept"], case
+            assert case["committed_rows"] == case["kept"], case
 
 
-def test_an_error_leaves_nothing_that_nobody_can_go_on_with(cases: Cases) -> None:
+def test_an_error_leaves_nothing_that_nobody_can_resume(cases: Cases) -> None:
     for case in failed(cases):
         cannot_remove = case["how"] == How.READ_ONLY or case["where"].startswith("1: ")
         if cannot_remove or "replace" in case["where"]:

@@ -196,10 +196,10 @@ def open_journal(tmp_path: Path) -> JournalFile:
     return file
 
 
-def test_going_on_cuts_off_what_is_torn(tmp_path: Path) -> None:
+def test_resuming_cuts_off_what_is_torn(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(WHOLE[:-20] + bytes(100))
     file = open_journal(tmp_path)
-    file.go_on()
+    file.resume()
     file.add(COMMITS[-1])
     journal = Journal.decode(file.read())
     assert journal == file.entries

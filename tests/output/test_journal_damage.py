@@ -1,4 +1,4 @@
-"""A damaged journal: the run goes on from a commit that can be trusted, or is left alone."""
+"""A damaged journal: the run resumes from a commit that can be trusted, or is left alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
-def go_on(out: Path) -> int | None:
+def resume(out: Path) -> int | None:
     """Run to the end; from which row, or None where that was refused and nothing was changed."""
     started: list[int] = []
     before = contents(out.parent)
@@ -63,7 +63,7 @@ def test_whatever_byte_is_damaged_the_rows_come_out_right(
     for whole, data in damages(before[journal_of(out).name]):
         partial_of(out).write_bytes(before[partial_of(out).name])
         journal_of(out).write_bytes(data)
-        rows = go_on(out)
+        rows = resume(out)
         # A header and a session come before the first commit.
         assert rows == (whole - 2) * EVERY if whole > 2 else rows in {None, 0}, data
         assert whole or rows is None
@@ -81,7 +81,7 @@ def test_a_journal_cut_short_anywhere(killed: Path, finished: bytes, tmp_path: P
     for size in sorted({*range(1, len(journal), 1 if TORTURE else 13), *near_ends}):
         partial_of(out).write_bytes(before[partial_of(out).name])
         journal_of(out).write_bytes(journal[:size])
-        rows = go_on(out)
+        rows = resume(out)
         lines = journal[:size].count(b"\n")
         assert rows == (max(0, lines - 2) * EVERY if lines else None)
         if rows is not None:
@@ -139,7 +139,7 @@ def test_data_shorter_than_the_journal_says(killed: Path, finished: bytes, tmp_p
     for size in {*range(0, len(rows), 7 if TORTURE else 101), *ends, *(end - 1 for end in ends)}:
         partial_of(out).write_bytes(rows[:size])
         journal_of(out).write_bytes(journal)
-        started = go_on(out)
+        started = resume(out)
         whole = sum(end <= size for end in ends)
         assert started == whole * EVERY if whole else started in {0, None}
         if started is not None:
@@ -169,7 +169,7 @@ def test_data_shorter_than_the_journal_says_and_killed_again(
 def test_rows_that_are_gone(killed: Path, finished: bytes, tmp_path: Path) -> None:
     out = copy_of(killed, tmp_path / "folder")
     partial_of(out).unlink()
-    assert go_on(out) == 0
+    assert resume(out) == 0
     assert contents(out.parent) == {"out.parquet": finished}
 
 

@@ -141,11 +141,11 @@ def put(files: Files, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("resumes", [False, True])
 def test_a_power_failure_at_any_moment_loses_no_commit(
-    out: Path, killed: Path, finished: bytes, goes_on: bool, monkeypatch: pytest.MonkeyPatch
+    out: Path, killed: Path, finished: bytes, resumes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(contents(killed) if goes_on else {"out.parquet": b"older"}, out.parent)
+    put(contents(killed) if resumes else {"out.parquet": b"older"}, out.parent)
     failures = power_failures(trace(out).steps)
     assert len(failures) > 40
     monkeypatch.setattr("os.fsync", lambda file: None)

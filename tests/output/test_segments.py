@@ -13,8 +13,8 @@ import pytest
 
 from llama_cli.errors import ParquetFormatError
 from llama_cli.output import ParquetWriter
-from llama_cli.output.schema import output_schema, parquet_options
 from llama_cli.output.durable.segments import check_footer, last_footer, open_segment, read_footers
+from llama_cli.output.schema import output_schema, parquet_options
 from tests.output.samples import make_results, read, rows_of
 
 SCHEMA = output_schema(8)

@@ -147,11 +147,11 @@ def test_bytes_written_is_the_size_of_the_partial_file(out: Path) -> None:
 def test_close_returns_the_footer_and_may_be_repeated(out: Path) -> None:
     writer = ParquetWriter(out, 8)
     writer.write_batch(make_results(10))
-    writer.add_metadata("colour", "blue")
-    writer.add_metadata("colour", "grün")
+    writer.add_metadata("color", "blue")
+    writer.add_metadata("color", "grün")
     footer = writer.close()
     assert (footer.num_rows, footer.num_row_groups) == (10, 1)
-    assert footer.metadata[b"colour"].decode() == "grün"
+    assert footer.metadata[b"color"].decode() == "grün"
     assert footer.equals(pq.read_metadata(out))
     assert writer.close() is footer
     writer.abort()
@@ -160,12 +160,12 @@ def test_close_returns_the_footer_and_may_be_repeated(out: Path) -> None:
 
 def test_metadata_is_in_the_footer_only(out: Path) -> None:
     with ParquetWriter(out, 8) as writer:
-        writer.add_metadata("colour", "blue")
+        writer.add_metadata("color", "blue")
         with pytest.raises(ValueError, match="ARROW:schema is reserved for Arrow"):
             writer.add_metadata("ARROW:schema", "x")
         with pytest.raises(UnicodeEncodeError):
-            writer.add_metadata("colour", "\ud800")
-    assert set(pq.read_metadata(out).metadata) == {b"ARROW:schema", b"colour"}
+            writer.add_metadata("color", "\ud800")
+    assert set(pq.read_metadata(out).metadata) == {b"ARROW:schema", b"color"}
     stored = pq.ParquetFile(out).schema_arrow
     assert stored.field("embedding").metadata is None
 
@@ -199,7 +199,7 @@ def test_after_an_error_the_writer_is_broken(
         writer.write_batch(make_results(3, 9))
     assert first.value.path == out
     message = (
-        "the writer cannot go on after an error: Schema mismatch: expected 8 dimensions, got 9"
+        "the writer cannot continue after an error: Schema mismatch: expected 8 dimensions, got 9"
     )
     for _ in range(2):
         with pytest.raises(ParquetError, match=f"^{re.escape(message)}$") as again:
@@ -215,7 +215,7 @@ def test_an_error_is_not_forgotten_by_the_end_of_the_block(out: Path) -> None:
         with ParquetWriter(out, 8) as writer, contextlib.suppress(SchemaMismatchError):
             writer.write_batch(make_results(3, 9))
 
-    with pytest.raises(ParquetError, match="the writer cannot go on after an error"):
+    with pytest.raises(ParquetError, match="the writer cannot continue after an error"):
         swallow_an_error()
     assert list(out.parent.glob("out*")) == []
 

@@ -34,7 +34,7 @@ def read_glosses(folder: Path) -> list[str]:
     for part in PARTS_OF_SPEECH:
         for line in (folder / f"data.{part}").read_text("ascii").split("\n"):
             entry, bar, gloss = line.partition("| ")
-            if bar and not entry.startswith("  "):  # two spaces start a line of the licence
+            if bar and not entry.startswith("  "):  # two spaces start a line of the license
                 glosses[gloss.strip(" ")] = None
     return list(glosses)
 
@@ -48,7 +48,7 @@ def pick_english(glosses: list[str]) -> list[str]:
 
 
 def join_long(glosses: list[str]) -> list[str]:
-    """Neighbouring glosses joined to lines of evenly growing numbers of words."""
+    """Neighboring glosses joined to lines of evenly growing numbers of words."""
     source = cycle(glosses[len(glosses) // 2 :])
     lines = []
     for number in range(LONG_LINES):

@@ -30,7 +30,7 @@ def _line(random_: random.Random, before: list[bytes]) -> bytes:
     kinds = {
         "plain": (30, plain),
         "blank": (3, random_.choice(_BLANK)),
-        "repeated": (4, random_.choice(before[2:] or [plain])),
+        "duplicates": (4, random_.choice(before[2:] or [plain])),
         "broken": (1, random_.choice(_BROKEN)),
         "unicode": (2, random_.choice(_UNICODE).encode()),
         "too long": (1, b"time and light " * random_.randint(30, 400)),

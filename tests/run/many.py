@@ -63,9 +63,9 @@ def numbered(word: str, count: int) -> bytes:
     return "\n".join(f"{word} and time {number}" for number in range(count)).encode()
 
 
-def going_on_after(outcome: Outcome) -> tuple[int, str, int] | None:
-    """The row, and the input and the line before, that a continued run said it goes on from."""
-    found = re.search(r"going on at row (\d+), after (.*), (?:line|row) (\d+)\n", outcome.err)
+def resuming_after(outcome: Outcome) -> tuple[int, str, int] | None:
+    """The row, and the input and the line before, that a continued run said it resumes from."""
+    found = re.search(r"resuming at row (\d+), after (.*), (?:line|row) (\d+)\n", outcome.err)
     return (int(found[1]), found[2], int(found[3])) if found else None
 
 

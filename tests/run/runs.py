@@ -77,7 +77,7 @@ class Job:
         return process
 
     def release(self) -> None:
-        """Let a held run go on."""
+        """Let a held run resume."""
         (self.folder.parent / "go").touch()
 
     def run(self, *more: object, **options: Any) -> Outcome:
@@ -143,9 +143,9 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def going_on(outcome: Outcome) -> tuple[int, int] | None:
-    """The row and the line that a continued run said it goes on from."""
-    found = re.search(r"going on at row (\d+), after line (\d+) of in\.txt", outcome.err)
+def resuming(outcome: Outcome) -> tuple[int, int] | None:
+    """The row and the line that a continued run said it resumes from."""
+    found = re.search(r"resuming at row (\d+), after line (\d+) of in\.txt", outcome.err)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -163,9 +163,9 @@ def signalled(process: subprocess.Popen[str], number: int, times: int = 1) -> Ou
     return outcome
 
 
-def command_to_go_on(outcome: Outcome) -> str:
+def resume_command(outcome: Outcome) -> str:
     """The command that an interrupted run has printed."""
-    found = re.search(r"error: interrupted; [\d,]+ rows? kept; go on with: (.*)\n", outcome.err)
+    found = re.search(r"error: interrupted; [\d,]+ rows? kept; resume with: (.*)\n", outcome.err)
     assert found, outcome.err
     return found[1]
 

@@ -1,4 +1,4 @@
-"""The input of an unfinished run is another one when the run is to go on."""
+"""The input of an unfinished run is another one when the run is to resume."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import xxhash
 
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import BEFORE_THE_FOOTER, die
-from tests.run.runs import Job, going_on, side_by_side
+from tests.run.runs import Job, resuming, side_by_side
 
 Change = Callable[[bytes, int], bytes]
 
@@ -67,13 +67,13 @@ def test_the_input_is_what_it_was_again(unfinished: Job, expected: Path) -> None
     unfinished.source.write_bytes(data[:100])
     assert_refused(unfinished, naming="its first")
     unfinished.source.write_bytes(data)
-    assert going_on(unfinished.finish())
+    assert resuming(unfinished.finish())
     assert_same_content(unfinished.output, expected)
 
 
 def test_a_changed_input_with_restart(unfinished: Job) -> None:
     change(unfinished, lambda data, position: data[100:])
-    assert going_on(unfinished.finish("--restart")) is None
+    assert resuming(unfinished.finish("--restart")) is None
     assert_same_content(unfinished.output, made_anew(unfinished))
 
 
@@ -83,7 +83,7 @@ def test_the_part_not_yet_read_has_changed(unfinished: Job) -> None:
     def check(case: str) -> None:
         job = unfinished.copy(case)
         change(job, PART_NOT_READ[case])
-        assert going_on(job.finish()) == (rows + 1, rows + 1)  # the first line is blank
+        assert resuming(job.finish()) == (rows + 1, rows + 1)  # the first line is blank
         data = job.source.read_bytes()
         lines = data.decode().replace("\r\n", "\n").split("\n")
         assert pq.read_table(job.output)["text"].to_pylist() == list(filter(None, lines))
@@ -104,7 +104,7 @@ def test_the_input_was_downloaded_again(unfinished: Job, expected: Path) -> None
     unfinished.source.unlink()
     outcome = Job(unfinished.folder, unfinished.model, name="elsewhere/copy.txt").run()
     assert outcome.code == 0
-    assert re.search(r"llama-cli: going on at row \d+, after line \d+ of copy.txt\n", outcome.err)
+    assert re.search(r"llama-cli: resuming at row \d+, after line \d+ of copy.txt\n", outcome.err)
     moved.rename(unfinished.source)
     left, right = (pq.read_table(p) for p in (unfinished.output, expected))
     assert left["text"] == right["text"]
@@ -138,7 +138,7 @@ def test_the_last_line_has_grown(all_read: Job) -> None:
 def test_the_last_line_got_its_end(all_read: Job) -> None:
     def check(more: bytes, lines: list[int], skipped: int) -> None:
         job = with_more(all_read, more.hex() or "nothing", more)
-        assert going_on(job.finish()) == (4, 5)
+        assert resuming(job.finish()) == (4, 5)
         table = pq.read_table(job.output)
         texts = ["first", "third", "the last one", "another"]
         assert table["text"].to_pylist() == texts[: len(lines)]

@@ -1,4 +1,4 @@
-"""An unfinished run is to go on with other options, or another model."""
+"""An unfinished run is to resume other options, or another model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import AFTER_TWO_COMMITS, die
-from tests.run.runs import Job, going_on, side_by_side
+from tests.run.runs import Job, resuming, side_by_side
 from tests.tiny_models import rewrite, write_bert
 
 REFUSED = {
@@ -47,15 +47,15 @@ def test_another_model_is_refused(unfinished: Job, tmp_path: Path) -> None:
     assert_refused(replace(unfinished, model=other), naming=difference)
 
 
-def test_after_a_refusal_the_first_command_goes_on(unfinished: Job, expected: Path) -> None:
+def test_after_a_refusal_the_first_command_resumes(unfinished: Job, expected: Path) -> None:
     assert_refused(unfinished, "--overwrite", "--max-length", 8, naming="maximum length")
-    assert going_on(unfinished.finish())
+    assert resuming(unfinished.finish())
     assert_same_content(unfinished.output, expected)
 
 
 def test_restart_discards_what_another_option_has_made(unfinished: Job, expected: Path) -> None:
     outcome = unfinished.finish("--restart", "--pooling", "cls", "--line-numbers")
-    assert going_on(outcome) is None
+    assert resuming(outcome) is None
     assert footer(unfinished.output)["pooling"] == "cls"
     table = pq.read_table(unfinished.output)
     assert table["text"] == pq.read_table(expected)["text"]
@@ -66,7 +66,7 @@ def test_what_does_not_change_rows_may_change(unfinished: Job, expected: Path) -
     def check(options: str) -> None:
         job = unfinished.copy(options)
         outcome = job.finish(*options.split())
-        assert bool(going_on(outcome)) != ("-q" in options)
+        assert bool(resuming(outcome)) != ("-q" in options)
         assert_same_content(job.output, expected)
         first = pq.read_metadata(job.output).row_group(0).num_rows
         assert first < pq.read_metadata(expected).num_rows  # it has not begun anew
@@ -76,36 +76,36 @@ def test_what_does_not_change_rows_may_change(unfinished: Job, expected: Path) -
 
 def test_the_model_may_be_moved(unfinished: Job, expected: Path, tmp_path: Path) -> None:
     moved = shutil.copy(unfinished.model, tmp_path / "moved.gguf")
-    assert going_on(replace(unfinished, model=Path(moved)).finish())
+    assert resuming(replace(unfinished, model=Path(moved)).finish())
     assert_same_content(unfinished.output, expected)
 
 
-def test_a_task_goes_on_with_what_its_prompt_has_begun(plain: Job, tmp_path: Path) -> None:
+def test_a_task_resumes_what_its_prompt_has_begun(plain: Job, tmp_path: Path) -> None:
     source = rewrite(plain.model, tmp_path / "x.gguf", changes={"general.name": "e5-small-v2"})
     job = replace(plain, model=source)
     die(job, AFTER_TWO_COMMITS, "--prompt", "passage: ")
     naming = "with another prompt: passage:  then, query:  now"
     assert_refused(job, "--task", "query", naming=naming)
-    assert going_on(job.finish("--task", "document"))
+    assert resuming(job.finish("--task", "document"))
     made = footer(job.output)
     assert (made["prompt"], made["task"]) == ("passage: ", "document")
 
 
 def test_a_task_without_a_prompt_is_none(unfinished: Job, tmp_path: Path) -> None:
     renamed = shutil.copy(unfinished.model, tmp_path / "bge-m3.gguf")
-    assert going_on(replace(unfinished, model=Path(renamed)).finish("--task", "document"))
+    assert resuming(replace(unfinished, model=Path(renamed)).finish("--task", "document"))
 
 
 def test_an_input_error_keeps_what_was_safe_before_it(plain: Job) -> None:
-    """The last line is too long: mended by hand, or cut after all, the run goes on."""
+    """The last line is too long: mended by hand, or cut after all, the run resumes."""
     with plain.source.open("a") as file:
         file.write("time " * 100 + "\n")
     outcome = plain.run("--on-long", "error", "--commit-interval", 0)
     assert outcome.code == 2
     rows = plain.commits()[-1]["rows"]
     assert f"; the first {rows:,} rows are kept for the next run\n" in outcome.err
-    assert going_on(plain.finish())
-    assert footer(plain.output)["cut"] == 1
+    assert resuming(plain.finish())
+    assert footer(plain.output)["truncated"] == 1
 
 
 def test_an_input_error_before_anything_is_safe_keeps_nothing(plain: Job) -> None:

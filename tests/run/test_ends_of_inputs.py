@@ -13,10 +13,10 @@ from tests.run.deaths import BEFORE_THE_FOOTER, IN_THE_SECOND_INPUT, die
 from tests.run.many import (
     ManyJob,
     counts,
-    going_on_after,
     last_place,
     make_job,
     numbered,
+    resuming_after,
 )
 from tests.run.mixed import make_rows, write_parquet
 from tests.run.runs import Outcome
@@ -30,10 +30,10 @@ def finish_and_keep(job: ManyJob) -> Path:
     return job.output.rename(job.folder.parent / "expected.parquet")
 
 
-def assert_goes_on(job: ManyJob, expected: Path) -> Outcome:
+def assert_resumes(job: ManyJob, expected: Path) -> Outcome:
     rows, _, line = last_place(job)
     outcome = job.finish()
-    said = going_on_after(outcome)
+    said = resuming_after(outcome)
     assert said
     assert (said[0], said[2]) == (rows + 1, line)
     assert_same_content(job.output, expected)
@@ -51,7 +51,7 @@ def test_an_input_without_a_last_line_end(folder: Path, tiny_bert: Path) -> None
     assert table["source"].to_pylist() == ["in/a.txt", "in/a.txt", "in/b.txt", "in/c.txt"]
     die(job, BEFORE_THE_FOOTER)
     assert last_place(job) == (4, 2, 1)
-    assert_goes_on(job, expected)
+    assert_resumes(job, expected)
 
 
 BLANK = {
@@ -87,21 +87,21 @@ def test_what_is_left_out_is_counted_once(blank: ManyJob, moment: str) -> None:
     reported = blank.report.read_bytes()
     assert len(blank.reported()) == sum(BLANK_COUNTS[1:])
     die(blank, moment)
-    assert_goes_on(blank, expected)
+    assert_resumes(blank, expected)
     assert blank.report.read_bytes() == reported
     sizes = [one["bytes"] for one in footer(blank.output)["inputs"]]
     assert sizes == [len(data) for data in BLANK.values()]
 
 
 def test_a_run_without_any_text(folder: Path, tiny_bert: Path) -> None:
-    """No commit is made, so a kill leaves nothing to go on from, and nothing in the way."""
+    """No commit is made, so a kill leaves nothing to resume from, and nothing in the way."""
     files = {"a.txt": b"", "b.txt": b"\n\n", "c.jsonl": b"\n"}
     job = make_job(folder, tiny_bert, *_OPTIONS, files=files)
     expected = finish_and_keep(job)
     assert counts(expected) == [0, 3, 0]
     die(job, BEFORE_THE_FOOTER)
     assert job.commits() == []
-    assert going_on_after(job.finish()) is None
+    assert resuming_after(job.finish()) is None
     assert lasting(footer(job.output)) == lasting(footer(expected))
 
 
@@ -117,7 +117,7 @@ def test_the_last_commit_is_at_the_very_end_of_an_input(
     assert last_place(job) == (300, 0, 300)
     (job.inputs / "b.txt").write_bytes(b"\n\nthe end")
     outcome = job.finish()
-    assert going_on_after(outcome) == (301, f"in/{next(iter(files))}", 300)
+    assert resuming_after(outcome) == (301, f"in/{next(iter(files))}", 300)
     assert counts(job.output) == [301, 2, 0]
     assert pq.read_table(job.output)["line"].to_pylist()[-2:] == [300, 3]
 
@@ -136,4 +136,4 @@ def test_a_table_with_the_same_rows_in_other_bytes(folder: Path, tiny_bert: Path
     assert "in/b.parquet: is not the file that the unfinished run has read" in outcome.err
     assert job.unfinished() == unfinished
     path.write_bytes(before)
-    assert_goes_on(job, expected)
+    assert_resumes(job, expected)

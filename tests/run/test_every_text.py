@@ -1,4 +1,4 @@
-"""Going on behind any text of any inputs reads on as if nothing had been."""
+"""Resuming behind any text of any inputs reads on as if nothing had been."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from llama_cli.inputs import stream
-from llama_cli.inputs.resolve import InputFile
 from llama_cli.inputs.options import ReadOptions
-from llama_cli.inputs.sequence import InputSequence, Place
+from llama_cli.inputs.resolve import InputFile
+from llama_cli.inputs.sequence import InputSequence, Position
 from llama_cli.inputs.skips import SkippedRows
 from llama_cli.inputs.source import Fingerprint
 from llama_cli.records import TextRecord
@@ -36,7 +36,7 @@ class Reading:
 
 
 def content(record: TextRecord) -> tuple[Any, ...]:
-    kept = record.kept and record.kept.batch.slice(record.kept.row, 1).to_pylist()
+    kept = record.carried and record.carried.batch.slice(record.carried.row, 1).to_pylist()
     return *record[:5], kept
 
 
@@ -67,7 +67,7 @@ def test_from_every_text_on(tmp_path: Path) -> None:
         for row, (place, state) in enumerate(states, start=1):
             with reading.open() as source:
                 finished = [Fingerprint(*one) for one in state["finished"]]
-                source.go_on_after(place, state["xxh3_128"], finished, row)
+                source.resume_after(place, state["xxh3_128"], finished, row)
                 assert list(map(content, source)) == records[row:]
                 assert source.fingerprints() == digests
                 assert _rows(source.skips.take_all()) == _rows(itertools.chain(*skipped[row:]))
@@ -84,11 +84,11 @@ def _rows(skipped: Any) -> set[tuple[int, int, str]]:
 
 def _read_with_states(
     source: InputSequence,
-) -> tuple[list[tuple[Place, dict[str, Any]]], list[tuple[Any, ...]], list[list[SkippedRows]]]:
+) -> tuple[list[tuple[Position, dict[str, Any]]], list[tuple[Any, ...]], list[list[SkippedRows]]]:
     """The state behind each text, the texts, and what was left out before each and behind all."""
     states, records, skipped = [], [], []
     for record in source:
-        place = Place(record.source, record.line, record.end)
+        place = Position(record.source, record.line, record.end)
         skipped.append(source.skips.take(record.source, record.line))
         source.passed(place)
         states.append((place, source.state(place)))

@@ -1,4 +1,4 @@
-"""The disk is full, or may not be written any more: what was safe stays, and the run goes on."""
+"""The disk is full, or may not be written any more: what was safe stays, and the run resumes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.mounts import may_mount, on_mount
 from tests.run.checks import assert_same_content
 from tests.run.deaths import BEFORE_THE_FOOTER, die
 from tests.run.programs import COMMAND
-from tests.run.runs import PATIENCE, Job, Outcome, going_on, outcome_of
-from tests.mounts import may_mount, on_mount
+from tests.run.runs import PATIENCE, Job, Outcome, outcome_of, resuming
 
 LIMIT_REACHED = "the file reached the limit of its file system or of `ulimit -f`"
 
@@ -30,7 +30,7 @@ def assert_failed(job: Job, outcome: Outcome, reason: str, hint: str) -> None:
     """One line that names the output, what to do, and what is kept."""
     assert outcome.code == 1
     *before, line = outcome.err.splitlines()
-    assert all("going on at row" in other for other in before)
+    assert all("resuming at row" in other for other in before)
     kept = f"; the first {rows_of(job):,} rows are kept for the next run" if job.commits() else ""
     assert line == f"llama-cli: error: out.parquet: IO error: {reason}; {hint}{kept}"
 
@@ -53,7 +53,7 @@ def test_a_limit_after_some_commits(plain: Job, expected: Path) -> None:
     assert_failed(plain, outcome, "File too large", LIMIT_REACHED)
     kept = rows_of(plain)
     assert plain.partial.stat().st_size == plain.commits()[-1]["end"]
-    assert going_on(plain.finish()) == (kept + 1, kept + 1)
+    assert resuming(plain.finish()) == (kept + 1, kept + 1)
     assert_same_content(plain.output, expected)
 
 
@@ -63,7 +63,7 @@ def test_no_room_for_the_footer_alone(plain: Job, expected: Path) -> None:
     outcome = plain.run(preexec_fn=limit)
     assert outcome.code == 1
     assert "; the first 1,100 rows are kept for the next run" in outcome.err
-    assert going_on(plain.finish()) == (1101, 1101)
+    assert resuming(plain.finish()) == (1101, 1101)
     assert_same_content(plain.output, expected)
 
 
@@ -119,7 +119,7 @@ def test_a_folder_that_may_not_be_written(unfinished: Job, expected: Path) -> No
     assert outcome.err.endswith(": cannot write in this folder\n")
     assert unfinished.unfinished() == before
     unfinished.folder.chmod(0o755)
-    assert going_on(unfinished.finish())
+    assert resuming(unfinished.finish())
     assert_same_content(unfinished.output, expected)
 
 
@@ -133,5 +133,5 @@ def test_a_folder_that_may_not_be_written_any_more(unfinished: Job, expected: Pa
     assert outcome.code == 1
     assert "error: out.parquet: IO error: Permission denied; " in outcome.err
     assert "1,100 rows are kept" in outcome.err
-    assert going_on(unfinished.finish()) == (1101, 1101)
+    assert resuming(unfinished.finish()) == (1101, 1101)
     assert_same_content(unfinished.output, expected)

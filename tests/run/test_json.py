@@ -1,4 +1,4 @@
-"""What scripts are told of a run that did not end well, and of the one that goes on with it."""
+"""What scripts are told of a run that did not end well, and of the one that resumes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_an_interruption(unfinished: Job, number: int, times: int) -> None:
     assert set(told) == {"error", "exit_code"}
     assert told["exit_code"] == 128 + number
     kept = unfinished.commits()[-1]["rows"]
-    assert str(told["error"]).startswith(f"interrupted; {kept:,} rows kept; go on with: ")
+    assert str(told["error"]).startswith(f"interrupted; {kept:,} rows kept; resume with: ")
     assert f"llama-cli: error: {told['error']}\n" in outcome.err
 
 
@@ -40,7 +40,7 @@ def test_an_interruption_in_events(unfinished: Job, number: int, times: int) -> 
     *events, last = [json.loads(line) for line in outcome.err.splitlines()]
     assert last["event"] == "error"
     assert last["exit_code"] == 128 + number
-    assert "rows kept; go on with: " in last["message"]
+    assert "rows kept; resume with: " in last["message"]
     assert {"start", "info", "progress"} >= {event["event"] for event in events}
     kept = [event["rows"] for event in events if event["event"] == "progress"]
     assert kept[0] > 0, "what is safe already counts"

@@ -9,7 +9,7 @@ from tests.run.checks import assert_same_content
 from tests.run.corpus import plain_lines
 from tests.run.deaths import AFTER_TWO_COMMITS, BEFORE_THE_RENAME, WHILE_DISCARDING, die
 from tests.run.programs import LOUD
-from tests.run.runs import Job, going_on, outcome_of
+from tests.run.runs import Job, outcome_of, resuming
 from tests.run.torment import Torment
 from tests.torture import TORTURE
 
@@ -51,7 +51,7 @@ def test_a_run_killed_just_before_it_is_done_has_nothing_left_to_embed(
 ) -> None:
     die(plain, BEFORE_THE_RENAME)
     assert plain.left() == ["in.txt", "out.parquet.journal", "out.parquet.partial"]
-    assert going_on(plain.finish()) == (1101, 1101)
+    assert resuming(plain.finish()) == (1101, 1101)
     assert_same_content(plain.output, expected)
 
 
@@ -60,18 +60,18 @@ def test_a_run_killed_while_it_discards_another_begins_anew(
 ) -> None:
     die(unfinished, WHILE_DISCARDING, "--restart")
     outcome = unfinished.finish()
-    assert going_on(outcome) is None
+    assert resuming(outcome) is None
     assert "warning" not in outcome.err
     assert_same_content(unfinished.output, expected)
 
 
-def test_the_built_in_model_goes_on_too(folder: Path) -> None:
+def test_the_built_in_model_resumes_too(folder: Path) -> None:
     job = Job(folder, None)
     job.source.write_text(plain_lines(400), "utf-8")
     job.finish()
     expected = job.output.rename(folder.parent / "expected.parquet")
     die(job, AFTER_TWO_COMMITS)
-    assert going_on(job.finish())
+    assert resuming(job.finish())
     assert_same_content(job.output, expected)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.run.checks import assert_refused, assert_same_content
 from tests.run.deaths import AFTER_TWO_COMMITS, IN_THE_SECOND_INPUT, die
-from tests.run.many import ManyJob, counts, going_on_after, last_place, make_job, numbered
+from tests.run.many import ManyJob, counts, last_place, make_job, numbered, resuming_after
 
 _FILES = {
     "a.txt": b"\n" + numbered("water", 600),
@@ -33,7 +33,7 @@ def test_the_rows_of_earlier_runs_count(job: ManyJob, moment: str) -> None:
     rows = last_place(job)[0]
     assert rows < 1100
     outcome = job.finish("--limit", 1100)
-    assert (going_on_after(outcome) or [0])[0] == rows + 1
+    assert (resuming_after(outcome) or [0])[0] == rows + 1
     assert_same_content(job.output, expected)
 
 
@@ -71,7 +71,7 @@ def test_a_bad_row_that_is_left_out_after_all(folder: Path, tiny_bert: Path) -> 
     assert "; the first 700 rows are kept for the next run\n" in outcome.err
     assert job.run().code == 2
     outcome = job.finish("--on-bad-row", "skip")
-    assert going_on_after(outcome) == (701, "in/b.jsonl.gz", 700)
+    assert resuming_after(outcome) == (701, "in/b.jsonl.gz", 700)
     assert_same_content(job.output, expected)
     assert counts(job.output) == [1798, 0, 2]
 
@@ -96,7 +96,7 @@ _LONG = numbered("water", 300) + b"\n" + (b" " * 999 + b"\n") * 1500 + numbered(
 
 @pytest.mark.parametrize("cut", [0.9, 1], ids=["cut short", "wrong at its end"])
 def test_a_damaged_input_among_others(job: ManyJob, cut: float) -> None:
-    """It is named, the rows before it are safe, and once it is mended the run goes on."""
+    """It is named, the rows before it are safe, and once it is mended the run resumes."""
     path, whole = job.inputs / "b.txt", gzip.compress(_LONG)
     path.write_bytes(whole)
     job.finish()
@@ -109,14 +109,14 @@ def test_a_damaged_input_among_others(job: ManyJob, cut: float) -> None:
     assert rows >= 600
     assert f"; the first {rows:,} rows are kept for the next run\n" in outcome.err
     path.write_bytes(whole)
-    said = going_on_after(job.finish())
+    said = resuming_after(job.finish())
     assert said
     assert (said[0], said[2]) == (rows + 1, line)
     assert_same_content(job.output, expected)
 
 
 def test_nonsense_that_a_damaged_input_was_unpacked_to(job: ManyJob) -> None:
-    """Its rows were safe before the checksum at its end was read; they are not gone on with."""
+    """Its rows were safe before the checksum at its end was read; they are not resumed."""
     path, whole = job.inputs / "b.txt", gzip.compress(_LONG, compresslevel=0)
     path.write_bytes(whole.replace(b"water and time 7\n", b"water and tide 7\n"))
     outcome = job.run("--commit-interval", 0)

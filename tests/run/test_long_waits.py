@@ -13,7 +13,7 @@ import pytest
 from tests.run.runs import (
     Job,
     children,
-    command_to_go_on,
+    resume_command,
     side_by_side,
     signalled,
     wait_until,
@@ -46,19 +46,19 @@ def test_the_model_loads(plain: Job) -> None:
     assert plain.left() == ["in.txt"]
 
 
-def test_the_model_loads_for_a_run_that_goes_on(unfinished: Job) -> None:
+def test_the_model_loads_for_a_run_that_resumes(unfinished: Job) -> None:
     before = unfinished.unfinished()
     process = unfinished.start()
     wait_until(lambda: children(process.pid), process)
     outcome = signalled(process, signal.SIGTERM)
     rows = unfinished.commits()[-1]["rows"]
-    assert f"error: interrupted; {rows:,} rows kept; go on with: " in outcome.err
-    assert command_to_go_on(outcome)
+    assert f"error: interrupted; {rows:,} rows kept; resume with: " in outcome.err
+    assert resume_command(outcome)
     assert unfinished.unfinished() == before
 
 
 def test_the_model_loads_for_a_run_that_starts_anew(unfinished: Job) -> None:
-    """The rows are still there, but to go on with them is not what was asked for."""
+    """The rows are still there, but to resume them is not what was asked for."""
     process = unfinished.start("--restart")
     wait_until(lambda: children(process.pid), process)
     outcome = signalled(process, signal.SIGTERM)

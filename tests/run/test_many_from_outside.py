@@ -41,7 +41,7 @@ def test_status_of_a_killed_run(job: ManyJob) -> None:
     first, _, third = status(job).out.splitlines()
     assert first.startswith(f"out.parquet: unfinished, {rows:,} rows safe (")
     assert job.unfinished() == before
-    assert run_in_shell(third.removeprefix("go on with: "), job.folder).code == 0
+    assert run_in_shell(third.removeprefix("resume with: "), job.folder).code == 0
     assert status(job).out.startswith("out.parquet: finished, 1,200 rows, ")
 
 
@@ -104,7 +104,7 @@ def write_into_pipe(job: ManyJob, data: bytes) -> threading.Thread:
 
 
 def test_a_pipe_among_files(with_pipe: ManyJob) -> None:
-    """The run cannot go on, which it says; its texts are taken in their turn."""
+    """The run cannot resume, which it says; its texts are taken in their turn."""
     write_into_pipe(with_pipe, b"from the pipe\n\n")
     outcome = with_pipe.finish("--commit-interval", 0)
     assert outcome.err.startswith(CANNOT)
@@ -127,7 +127,7 @@ def test_nothing_is_left_of_a_killed_run_with_a_pipe(with_pipe: ManyJob) -> None
     os.close(write)
     (with_pipe.folder / "pipe").unlink()
     outcome = replace(with_pipe, names=("in",)).finish()
-    assert "going on" not in outcome.err
+    assert "resuming" not in outcome.err
     assert "warning" not in outcome.err
 
 

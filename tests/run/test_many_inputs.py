@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.run.checks import assert_same_content, footer
-from tests.run.many import REPORT, ManyJob, going_on_after
+from tests.run.many import REPORT, ManyJob, resuming_after
 from tests.run.mixed import PLAIN, TABLES, Write, write_inputs
 from tests.run.runs import Outcome
 from tests.run.torment import Torment
@@ -44,10 +44,10 @@ class ManyTorment(Torment):
         assert [one["bytes"] for one in made["inputs"]] == [
             (job.folder / name).stat().st_size for name in self._names
         ]
-        assert min(made["skipped"], made["bad_rows"], made["cut"], made["without_vector"]) > 0
+        assert min(made["skipped"], made["bad_rows"], made["truncated"], made["without_vector"]) > 0
 
     def _said(self, outcome: Outcome) -> object:
-        return going_on_after(outcome)
+        return resuming_after(outcome)
 
     def _place(self, last: dict[str, Any]) -> object:
         read = last["state"]["input"]

@@ -1,4 +1,4 @@
-"""The list of inputs, or one of them, is another when an unfinished run is to go on."""
+"""The list of inputs, or one of them, is another when an unfinished run is to resume."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import xxhash
 
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import IN_THE_SECOND_INPUT, die
-from tests.run.many import ManyJob, going_on_after, last_place, make_job, numbered
+from tests.run.many import ManyJob, last_place, make_job, numbered, resuming_after
 from tests.run.mixed import make_rows, write_parquet
 
 _OPTIONS = ("--with-source", "--line-numbers", "--on-bad-row", "skip")
@@ -57,7 +57,7 @@ def expected(_killed: ManyJob) -> Path:
     return _killed.folder.parent / "expected.parquet"
 
 
-def assert_goes_on(job: ManyJob, *more: object) -> str:
+def assert_resumes(job: ManyJob, *more: object) -> str:
     """It does, from the last commit, with the inputs as they were called then."""
     rows, number, line = last_place(job)
     outcome = job.run(*more)
@@ -65,7 +65,7 @@ def assert_goes_on(job: ManyJob, *more: object) -> str:
     job.assert_done()
     names = [one["name"] for one in footer(job.output)["inputs"]]
     assert names == ["in/a.txt.gz", "in/b.txt.gz", "in/c.txt", "in/d.parquet"]
-    assert going_on_after(outcome) == (rows + 1, names[number], line)
+    assert resuming_after(outcome) == (rows + 1, names[number], line)
     return outcome.err
 
 
@@ -80,17 +80,17 @@ def packed_otherwise(data: bytes) -> bytes:
 
 
 def test_nothing_has_changed(killed: ManyJob, expected: Path) -> None:
-    assert_goes_on(killed)
+    assert_resumes(killed)
     assert_same_content(killed.output, expected)
 
 
 def test_new_files_in_the_folder_are_left_for_later(killed: ManyJob, expected: Path) -> None:
     (killed.inputs / "0.txt").write_text("in front\n", "utf-8")
     (killed.inputs / "more.csv").write_text("text,other\nwater,time\n", "utf-8")
-    said = assert_goes_on(killed)
+    said = assert_resumes(killed)
     (line,) = (line for line in said.splitlines() if "more are there" in line)
     assert line == (
-        "llama-cli: going on with the inputs that the run began with (4); 2 more are there now"
+        "llama-cli: resuming the inputs that the run began with (4); 2 more are there now"
     )
     assert_same_content(killed.output, expected)
 
@@ -98,7 +98,7 @@ def test_new_files_in_the_folder_are_left_for_later(killed: ManyJob, expected: P
 def test_the_same_inputs_named_otherwise(killed: ManyJob, expected: Path) -> None:
     """In another order, by patterns, absolute, and one of them twice."""
     names = ("./in//d.parquet", "in/[bc]*", str(killed.inputs / "a.txt.gz"), "in/c.txt")
-    assert_goes_on(replace(killed, names=names))
+    assert_resumes(replace(killed, names=names))
     assert_same_content(killed.output, expected)
 
 
@@ -106,7 +106,7 @@ def test_from_another_folder(killed: ManyJob, expected: Path) -> None:
     elsewhere = replace(killed, folder=killed.folder.parent, names=("work/in",))
     outcome = elsewhere.run("-o", "work/out.parquet")
     assert outcome.code == 0
-    assert going_on_after(outcome)
+    assert resuming_after(outcome)
     assert_same_content(killed.output, expected)
 
 
@@ -119,7 +119,7 @@ def test_an_input_is_missing(killed: ManyJob, expected: Path) -> None:
     unread.rename(killed.inputs / "renamed.parquet")
     assert_refused(killed, naming=f"{_OTHERS}{unread} among them")
     (killed.inputs / "renamed.parquet").rename(unread)
-    assert_goes_on(killed)
+    assert_resumes(killed)
     assert_same_content(killed.output, expected)
 
 
@@ -127,7 +127,7 @@ def test_other_inputs_altogether(killed: ManyJob) -> None:
     (killed.folder / "other.txt").write_text("water\n", "utf-8")
     job = replace(killed, names=("other.txt",))
     assert_refused(job, naming=_OTHERS)
-    assert going_on_after(job.finish("--restart")) is None
+    assert resuming_after(job.finish("--restart")) is None
     assert footer(killed.output)["rows"] == 1
 
 
@@ -147,7 +147,7 @@ def test_an_input_that_was_read_to_its_end_has_changed(killed: ManyJob, expected
         path.write_bytes(how(before))
         assert_refused(killed, naming="in/a.txt.gz: is not what the unfinished run has read")
     path.write_bytes(before)
-    assert_goes_on(killed)
+    assert_resumes(killed)
     assert_same_content(killed.output, expected)
 
 
@@ -167,7 +167,7 @@ def test_the_input_that_was_being_read_was_packed_otherwise(
 ) -> None:
     """Its content counts; the footer tells of the bytes that were read in the end."""
     rewrite(killed.inputs / "b.txt.gz", packed_otherwise)
-    assert_goes_on(killed)
+    assert_resumes(killed)
     assert pq.read_table(killed.output)["text"] == pq.read_table(expected)["text"]
     data = (killed.inputs / "b.txt.gz").read_bytes()
     assert footer(killed.output)["inputs"][1] == {
@@ -182,7 +182,7 @@ def test_inputs_that_were_not_read_yet_have_changed(killed: ManyJob) -> None:
     """They are read as they are now."""
     (killed.inputs / "c.txt").write_text("\nanother\n", "utf-8")
     write_parquet(killed.inputs / "d.parquet", make_rows(1, seed=1), group=7)
-    assert_goes_on(killed)
+    assert_resumes(killed)
     made = pq.read_table(killed.output).filter(pq.read_table(killed.output)["line"].is_valid())
     rows = [(row["source"], row["line"], row["text"]) for row in made.to_pylist()[1200:]]
     assert rows[0] == ("in/c.txt", 2, "another")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.run.checks import assert_refused, assert_same_content
 from tests.run.deaths import BEFORE_THE_FOOTER, die
-from tests.run.runs import Job, going_on, outcome_of
+from tests.run.runs import Job, outcome_of, resuming
 
 OLDER = b"an older output, of whatever kind"
 
@@ -22,7 +22,7 @@ def test_an_older_output_stays_until_it_is_replaced(unfinished: Job, expected: P
     assert unfinished.output.read_bytes() == OLDER
     die(unfinished, BEFORE_THE_FOOTER, "--overwrite")
     assert unfinished.output.read_bytes() == OLDER
-    assert going_on(unfinished.finish("--overwrite"))
+    assert resuming(unfinished.finish("--overwrite"))
     assert_same_content(unfinished.output, expected)
 
 
@@ -34,7 +34,7 @@ def test_overwrite_discards_no_other_run(unfinished: Job) -> None:
 
 def test_overwrite_and_restart_discard_another_run_and_the_output(unfinished: Job) -> None:
     unfinished.output.write_bytes(OLDER)
-    assert going_on(unfinished.finish("--overwrite", "--restart", "--line-numbers")) is None
+    assert resuming(unfinished.finish("--overwrite", "--restart", "--line-numbers")) is None
     assert "line" in pq.read_schema(unfinished.output).names
 
 
@@ -60,5 +60,5 @@ def test_an_output_that_appears_in_the_meantime_is_not_replaced(
     assert "out.parquet exists already; " in outcome.err
     assert unfinished.output.read_bytes() == OLDER
     unfinished.output.unlink()
-    assert going_on(unfinished.finish())
+    assert resuming(unfinished.finish())
     assert_same_content(unfinished.output, expected)

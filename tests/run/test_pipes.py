@@ -63,12 +63,12 @@ def test_what_a_killed_run_leaves_is_in_nobodys_way(stdin: Job, plain: Job) -> N
     outcome = plain.finish()
     assert "cannot be resumed" not in outcome.err
     assert "warning" not in outcome.err
-    assert "going on" not in outcome.err
+    assert "resuming" not in outcome.err
 
 
-def test_a_pipe_cannot_go_on_with_the_run_of_a_file(unfinished: Job) -> None:
+def test_a_pipe_cannot_resume_the_run_of_a_file(unfinished: Job) -> None:
     before = unfinished.unfinished()
     outcome = Job(unfinished.folder, unfinished.model, name="-").run(stdin=os.open("/dev/null", 0))
     assert outcome.code == 2
-    assert "an unfinished run is there, which this one cannot go on with" in outcome.err
+    assert "an unfinished run is there, which this one cannot resume" in outcome.err
     assert unfinished.unfinished() == before

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mounts import may_mount, on_mount
 from tests.run.checks import assert_same_content
 from tests.run.deaths import (
     AFTER_TWO_COMMITS,
@@ -19,7 +20,6 @@ from tests.run.many import REPORT, ManyJob, make_job
 from tests.run.mixed import json_lines, make_rows, text_lines
 from tests.run.programs import COMMAND
 from tests.run.runs import PATIENCE
-from tests.mounts import may_mount, on_mount
 
 _OPTIONS = ("--on-bad-row", "skip", "--commit-interval", "0")
 
@@ -62,7 +62,7 @@ def test_what_it_says_of_each_row(undisturbed: ManyJob) -> None:
     places = [(one["source"], one["line"]) for one in told]
     assert places == sorted(places)
     assert len(set(places)) == len(places)
-    assert {one["what"] for one in told} == {"cut", "repaired", "skipped"}
+    assert {one["what"] for one in told} == {"truncated", "invalid_utf8", "skipped"}
     assert all((one["row"] is None) == (one["what"] == "skipped") for one in told)
     assert told[-1]["line"] == (undisturbed.inputs / "b.jsonl").read_bytes().count(b"\n")
 
@@ -91,13 +91,13 @@ def test_what_was_said_of_rows_that_are_made_again_is_cut_off(job: ManyJob, whol
     assert job.report.read_bytes() == whole
 
 
-@pytest.mark.parametrize("how", ["gone", "cut", "none before"])
+@pytest.mark.parametrize("how", ["gone", "truncated", "none before"])
 def test_a_report_about_the_rest_only(job: ManyJob, whole: bytes, expected: Path, how: str) -> None:
     """It is said that it has nothing about the rows before, and the rows are all there."""
     die(job, AFTER_TWO_COMMITS, *(() if how == "none before" else REPORT))
     if how == "gone":
         job.report.unlink()
-    elif how == "cut":
+    elif how == "truncated":
         job.report.write_bytes(job.report.read_bytes()[:-1])
     outcome = job.finish(*REPORT)
     said = "../report.jsonl has nothing about the rows that were made before\n"
@@ -128,7 +128,7 @@ def test_a_report_that_cannot_be_written(job: ManyJob, expected: Path) -> None:
     def check(path: str) -> None:
         outcome = job.run("--report", path)
         assert outcome.code in {1, 2}
-        assert re.fullmatch(r"(.*going on.*\n)?llama-cli: error: [^\n]*\n", outcome.err)
+        assert re.fullmatch(r"(.*resuming.*\n)?llama-cli: error: [^\n]*\n", outcome.err)
         assert path in outcome.err
 
     for path in paths[1:]:
@@ -156,7 +156,7 @@ echo $?
 def test_a_disk_that_has_no_room_for_the_report(
     job: ManyJob, whole: bytes, expected: Path, tmp_path: Path
 ) -> None:
-    """The output is on another: what was safe stays so, and the run goes on elsewhere."""
+    """The output is on another: what was safe stays so, and the run resumes elsewhere."""
     assert len(whole) > 4096
     (tmp_path / "full").mkdir()
     words = [str(COMMAND), *job.words("--report", "../full/report.jsonl")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.run.checks import assert_same_content
-from tests.run.runs import Job, children, going_on, outcome_of
+from tests.run.runs import Job, children, outcome_of, resuming
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_killed_run_holds_nothing(
     assert not [path for path in open_files(child) if path.startswith(str(unfinished.folder))]
     first.kill()
     assert outcome_of(first).code == -signal.SIGKILL
-    assert going_on(unfinished.finish())
+    assert resuming(unfinished.finish())
     assert_same_content(unfinished.output, expected)
 
 

@@ -18,9 +18,9 @@ import pytest
 import xxhash
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.resolve import InputFile
 from llama_cli.inputs.options import ReadOptions
-from llama_cli.inputs.sequence import InputSequence, Place
+from llama_cli.inputs.resolve import InputFile
+from llama_cli.inputs.sequence import InputSequence, Position
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import (
     AFTER_TWO_COMMITS,
@@ -68,7 +68,7 @@ def test_a_report_over_some_other_file(plain: Job, tiny_bert: Path, name: str) -
     assert precious.read_bytes() == tiny_bert.read_bytes()
 
 
-def test_a_report_goes_on_in_another_file(plain: Job) -> None:
+def test_a_report_resumes_in_another_file(plain: Job) -> None:
     """It is not this run's, and is not touched."""
     plain.source.write_bytes(b"\n".join(b"water %d\n" % n for n in range(900)))
     die(plain, AFTER_TWO_COMMITS, "--report", "../report.jsonl")
@@ -94,7 +94,7 @@ def test_a_limit_that_was_reached_before_the_kill(folder: Path, tiny_bert: Path)
 
 
 def test_a_limited_run_that_was_finished_before(folder: Path, tiny_bert: Path) -> None:
-    """It is not recognised, as its inputs were not all read, nor the last one to its end."""
+    """It is not recognized, as its inputs were not all read, nor the last one to its end."""
     files = {"a.txt": numbered("water", 300), "b.txt": b"time"}
     job = make_job(folder, tiny_bert, "--limit", "200", files=files)
     die(job, BEFORE_THE_CLEAN_UP)
@@ -102,7 +102,7 @@ def test_a_limited_run_that_was_finished_before(folder: Path, tiny_bert: Path) -
 
 
 def test_what_is_left_out_behind_a_limit_does_not_count(folder: Path, tiny_bert: Path) -> None:
-    """With columns kept, rows are read 64 at a time, so it depends on where the run went on."""
+    """With columns kept, rows are read 64 at a time, so it depends on where the run resumed."""
     job = make_job(folder, tiny_bert, "--limit", "200", files={"a.jsonl": objects(900, blank=True)})
     job.finish()
     assert counts(job.output) == [200, 199, 0]
@@ -138,7 +138,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_killed_run_with_a_pipe_is_in_nobodys_way(folder: Path, tiny_bert: Path) -> None:
-    """Nobody could go on with it, but other inputs are refused. The second time it works."""
+    """Nobody could resume it, but other inputs are refused. The second time it works."""
     job = make_job(folder, tiny_bert, files={"a.txt": b"one\n", "b.txt": b"two\n"})
     os.mkfifo(folder / "pipe")
     killed = ManyJob(folder, tiny_bert, names=("in/a.txt", "pipe"))
@@ -165,7 +165,7 @@ def test_many_arrow_files(folder: Path, tiny_bert: Path) -> None:
 
 
 def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
-    """The digest is that of the new file, and so a run would go on in it behind rows of the old."""
+    """The digest is that of the new file, and so a run would resume in it behind rows of the old."""
     path = tmp_path / "a.parquet"
     write_parquet(path, make_rows(100, seed=1))
     before = path.read_bytes()
@@ -174,7 +174,7 @@ def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
         record = next(iter(source))
         write_parquet(tmp_path / "new", make_rows(100, seed=2))
         (tmp_path / "new").rename(path)
-        state = source.state(Place(0, record.line, record.end))
+        state = source.state(Position(0, record.line, record.end))
     assert state["xxh3_128"] == xxhash.xxh3_128_hexdigest(before)
 
 
@@ -207,7 +207,7 @@ def test_a_column_that_comes_late(tmp_path: Path) -> None:
     options = ReadOptions(keep=("n",), skip_bad_rows=True)
     with InputSequence([InputFile(path, "a")], options) as source:
         source.look([])
-        assert source.kept.names == ["n"]
+        assert source.carried.names == ["n"]
 
 
 @pytest.mark.parametrize("options", [(), ("--column", "text"), ("--keep", "*")])

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP keep what is ready, and say how to go on."""
+"""Ctrl-C, SIGTERM and SIGHUP keep what is ready, and say how to resume."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.run.programs import COMMAND, HELD, HELD_MODULE, HUNG, LATE
 from tests.run.runs import (
     Job,
     children,
-    command_to_go_on,
-    going_on,
     outcome_of,
+    resume_command,
+    resuming,
     run_in_shell,
     side_by_side,
     signalled,
@@ -25,17 +25,17 @@ from tests.run.runs import (
 )
 
 
-def test_the_printed_command_goes_on(plain: Job, expected: Path) -> None:
+def test_the_printed_command_resumes(plain: Job, expected: Path) -> None:
     def check(number: int) -> None:
         job = plain.copy(str(number))
         outcome = signalled(job.start_held(), number)
         kept = job.commits()[-1]["rows"]
         assert f"error: interrupted; {kept:,} rows kept; " in outcome.err
-        command = command_to_go_on(outcome)
+        command = resume_command(outcome)
         assert re.match(r"(\S*/)?llama-cli embed in\.txt ", command)
         again = run_in_shell(command, job.folder)
         assert again.code == 0
-        assert going_on(again) == (kept + 1, kept + 1)  # the first line is blank
+        assert resuming(again) == (kept + 1, kept + 1)  # the first line is blank
         assert job.left() == ["in.txt", "out.parquet"]
         assert_same_content(job.output, expected)
 
@@ -46,7 +46,7 @@ def test_names_with_spaces_and_quotes_survive_the_shell(plain: Job, tmp_path: Pa
     model = shutil.copy(plain.model or "", tmp_path / "a $model's name.gguf")
     awkward = Job(plain.folder, model, ("--restart",), name='it\'s "a" file; $(true).txt')
     plain.source.rename(awkward.source)
-    command = command_to_go_on(signalled(awkward.start_held(), signal.SIGINT))
+    command = resume_command(signalled(awkward.start_held(), signal.SIGINT))
     assert "--restart" not in command
     assert run_in_shell(command, plain.folder).code == 0
     assert awkward.left() == sorted([awkward.name, "out.parquet"])
@@ -54,13 +54,13 @@ def test_names_with_spaces_and_quotes_survive_the_shell(plain: Job, tmp_path: Pa
 
 def test_a_command_that_is_not_on_the_path_is_printed_with_its_folder(plain: Job) -> None:
     process = plain.start_held(env=os.environ | {"PATH": "/usr/bin:/bin"})
-    command = command_to_go_on(signalled(process, signal.SIGINT))
+    command = resume_command(signalled(process, signal.SIGINT))
     assert command.startswith(f"{COMMAND} embed ")
 
 
 def test_a_module_is_printed_as_one(plain: Job) -> None:
     process = plain.start_held(program=HELD_MODULE)
-    command = command_to_go_on(signalled(process, signal.SIGINT))
+    command = resume_command(signalled(process, signal.SIGINT))
     assert re.match(r"\S*python\S* -m llama_cli embed ", command)
     assert run_in_shell(command, plain.folder).code == 0
 
@@ -74,9 +74,9 @@ def test_a_second_signal_leaves_at_once(plain: Job, expected: Path) -> None:
     sent = time.monotonic()
     outcome = signalled(process, signal.SIGINT)
     assert time.monotonic() - sent < 5
-    assert command_to_go_on(outcome)
+    assert resume_command(outcome)
     assert len(plain.commits()) == 2
-    assert going_on(plain.finish())
+    assert resuming(plain.finish())
     assert_same_content(plain.output, expected)
 
 
@@ -84,7 +84,7 @@ def test_nobody_reads_stderr(plain: Job, expected: Path) -> None:
     process = plain.start_held(program=("sh", "-c", 'exec "$0" "$@" 2>&-', *HELD))
     process.send_signal(signal.SIGTERM)
     assert outcome_of(process).code == 143
-    assert going_on(plain.finish())
+    assert resuming(plain.finish())
     assert_same_content(plain.output, expected)
 
 
@@ -102,7 +102,7 @@ def test_it_is_too_late_to_interrupt_a_run_that_is_done(plain: Job) -> None:
     process.send_signal(signal.SIGTERM)
     plain.release()
     outcome = outcome_of(process)
-    assert "go on with" not in outcome.err
+    assert "resume" not in outcome.err
     assert "nothing was written" not in outcome.err
     assert outcome.code == 0
 
@@ -118,5 +118,5 @@ def test_what_follows_a_signal_at_once_is_its_echo(plain: Job, expected: Path) -
     outcome = outcome_of(process)
     assert outcome.code in {130, 143}  # the system chooses which is told first
     assert f"error: interrupted; {plain.commits()[-1]['rows']:,} rows kept; " in outcome.err
-    assert going_on(plain.finish())
+    assert resuming(plain.finish())
     assert_same_content(plain.output, expected)

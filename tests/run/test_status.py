@@ -26,7 +26,7 @@ def status(job: Job, *words: str) -> Outcome:
     return run_in_shell(f"{COMMAND} status out.parquet {' '.join(words)}", job.folder)
 
 
-def test_an_unfinished_run_and_the_command_that_goes_on(stopped: Job) -> None:
+def test_an_unfinished_run_and_the_command_that_resumes(stopped: Job) -> None:
     rows = stopped.commits()[-1]["rows"]
     before = stopped.unfinished()
     outcome = status(stopped)
@@ -36,13 +36,13 @@ def test_an_unfinished_run_and_the_command_that_goes_on(stopped: Job) -> None:
     assert second.startswith("last commit 20")
     assert second.endswith(" ago")
     assert stopped.unfinished() == before
-    assert run_in_shell(third.removeprefix("go on with: "), stopped.folder).code == 0
+    assert run_in_shell(third.removeprefix("resume with: "), stopped.folder).code == 0
     assert status(stopped).out.startswith("out.parquet: finished, ")
 
 
 def test_from_another_folder_the_command_says_where(stopped: Job, tmp_path: Path) -> None:
     elsewhere = run_in_shell(f"{COMMAND} status {stopped.output}", tmp_path)
-    command = elsewhere.out.splitlines()[-1].removeprefix("go on with: ")
+    command = elsewhere.out.splitlines()[-1].removeprefix("resume with: ")
     assert command.startswith("cd ")
     assert run_in_shell(command, tmp_path).code == 0
     assert stopped.left() == ["in.txt", "out.parquet"]
@@ -62,7 +62,7 @@ def test_a_run_at_work(plain: Job) -> None:
     process = plain.start_held()
     seen = status(plain)
     assert f"running (process {process.pid})" in seen.out
-    assert "go on with" not in seen.out
+    assert "resume" not in seen.out
     process.send_signal(signal.SIGTERM)
     assert outcome_of(process).code == 143
     assert "unfinished" in status(plain).out

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.run.checks import assert_same_content
-from tests.run.runs import PATIENCE, Job, going_on, outcome_of, wait_until
+from tests.run.runs import PATIENCE, Job, outcome_of, resuming, wait_until
 
 _PIECES = re.compile(r"\x1b\[(\??)(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 
@@ -110,7 +110,7 @@ def test_a_stopped_run_takes_its_bar_away(plain: Job, terminal: Terminal, times:
     for _ in range(times):
         process.send_signal(signal.SIGTERM)
     (line,), cursor = end(process, terminal)
-    assert re.match(r"llama-cli: error: interrupted; [\d,]+ rows kept; go on with: ", line)
+    assert re.match(r"llama-cli: error: interrupted; [\d,]+ rows kept; resume with: ", line)
     assert cursor
     assert process.returncode in {143, -signal.SIGTERM}
 
@@ -122,12 +122,12 @@ def test_ctrl_c_reaches_all_processes_and_nothing_is_lost(
     wait_until(lambda: "texts/s" in terminal.shown, process)
     terminal.type(b"\x03")
     lines, cursor = end(process, terminal)
-    assert re.search(r"error: interrupted; [\d,]+ rows kept; go on with: ", lines[-1])
+    assert re.search(r"error: interrupted; [\d,]+ rows kept; resume with: ", lines[-1])
     assert "crashed" not in terminal.shown
     assert cursor
     # A shell ends its loop for a command that died of Ctrl-C itself.
     assert process.returncode == -signal.SIGINT
-    assert going_on(plain.finish())
+    assert resuming(plain.finish())
     assert_same_content(plain.output, expected)
 
 
@@ -136,7 +136,7 @@ def test_the_window_is_closed(plain: Job, expected: Path, terminal: Terminal) ->
     wait_until(lambda: "texts/s" in terminal.shown, process)
     terminal.close(hang_up=True)
     assert outcome_of(process).code == 129
-    assert going_on(plain.finish())
+    assert resuming(plain.finish())
     assert_same_content(plain.output, expected)
 
 
@@ -158,7 +158,7 @@ def test_what_is_said_stands_above_the_bar(unfinished: Job, terminal: Terminal) 
     process = unfinished.start(**terminal.options())
     lines, cursor = end(process, terminal)
     assert process.returncode == 0
-    assert re.fullmatch(r"llama-cli: going on at row \d+, after line \d+ of in\.txt", lines[0])
+    assert re.fullmatch(r"llama-cli: resuming at row \d+, after line \d+ of in\.txt", lines[0])
     assert lines[-1].startswith("out.parquet (")
     assert len(lines) == 5
     assert cursor

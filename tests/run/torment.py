@@ -13,7 +13,7 @@ from typing import Any
 from tests.run.checks import assert_same_content
 from tests.run.corpus import hard_lines
 from tests.run.programs import LOUD
-from tests.run.runs import Job, Outcome, going_on, outcome_of, wait_until
+from tests.run.runs import Job, Outcome, outcome_of, resuming, wait_until
 
 _LINES = 1500
 _KILLS_AT_START = 0.2
@@ -86,10 +86,10 @@ class Torment:
         assert outcome.code in {_DONE, _KILLED}, outcome.err
         self.kills += outcome.code == _KILLED
         if all_but_done:
-            assert "going on" not in outcome.err
+            assert "resuming" not in outcome.err
             return
         after = [] if self._job.output.exists() else self._job.commits()
-        self._check_going_on(outcome, before, after)
+        self._check_resuming(outcome, before, after)
         if after:
             self._take_note(outcome, [commit["rows"] for commit in after])
 
@@ -119,7 +119,7 @@ class Torment:
         between = [right - left for left, right in pairwise([0, *safe])]
         self.most_between_commits = max(self.most_between_commits, *between)
 
-    def _check_going_on(
+    def _check_resuming(
         self, outcome: Outcome, before: list[dict[str, Any]], after: list[dict[str, Any]]
     ) -> None:
         """Nothing that was safe is lost, nor done again."""
@@ -130,8 +130,8 @@ class Torment:
             assert said == (self._place(before[-1]) if before else None)
 
     def _said(self, outcome: Outcome) -> object:
-        """Where the run said that it goes on."""
-        return going_on(outcome)
+        """Where the run said that it resumes."""
+        return resuming(outcome)
 
     def _place(self, last: dict[str, Any]) -> object:
         """Where it had to, as `_said` has it."""

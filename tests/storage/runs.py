@@ -102,7 +102,7 @@ class RemoteJob:
         return self._journal_bytes()
 
     def release(self) -> None:
-        """Let a held run go on."""
+        """Let a held run resume."""
         (self.folder.parent / "go").touch()
 
     def wait_for(self, name: str, process: subprocess.Popen[str]) -> None:

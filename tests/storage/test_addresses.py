@@ -1,4 +1,4 @@
-"""URLs as they are recognised and shown."""
+"""URLs as they are recognized and shown."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import InputReadError
-from llama_cli.storage import buckets, filesystems
-from llama_cli.storage.retry import PassingError, RefusedError
 from llama_cli.inputs.resolve import find_inputs
+from llama_cli.storage import buckets, filesystems
+from llama_cli.storage.retry import RefusedError, TransientError
 from tests.cli.conftest import Command
 from tests.storage.bucket_server import Bucket, BucketServer
 
@@ -131,7 +131,7 @@ def test_a_part_that_does_not_come_is_asked_for_again(
 
     def failing(parts: buckets.BucketParts, start: int, size: int) -> bytes:
         if failures:
-            raise PassingError(failures.pop())
+            raise TransientError(failures.pop())
         return fetch(parts, start, size)
 
     monkeypatch.setattr(buckets.BucketParts, "fetch", failing)
@@ -155,12 +155,12 @@ def test_a_part_that_does_not_come_is_asked_for_again(
         ),
         (
             "AWS Error UNKNOWN (HTTP status 503) during GetObject operation: Unable to parse\n it",
-            PassingError,
+            TransientError,
             "Unable to parse it (UNKNOWN)",
         ),
         (
             "AWS Error SLOW_DOWN during GetObject operation: Please reduce (Request ID: abc)",
-            PassingError,
+            TransientError,
             "Please reduce (SLOW_DOWN)",
         ),
         (
@@ -168,7 +168,7 @@ def test_a_part_that_does_not_come_is_asked_for_again(
             RefusedError,
             "no credentials were found",
         ),
-        ("some other words", PassingError, "some other words"),
+        ("some other words", TransientError, "some other words"),
     ],
 )
 def test_what_arrow_says(said: str, kind: type[Exception], words: str) -> None:

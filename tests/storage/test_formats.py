@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.inputs.resolve import InputFile, find_inputs
 from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.resolve import InputFile, find_inputs
 from llama_cli.inputs.sequence import InputSequence
+from tests.inputs.reading import read_all
+from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Table, Write, to_polars
 from tests.packers import usual
 from tests.storage.bucket_server import Bucket
 from tests.storage.hub_server import HubServer
 from tests.storage.web_server import WebServer
-from tests.inputs.reading import read_all
-from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Table, Write, to_polars
 
 TEXTS = [f"water and time {number}" for number in range(3000)]
 TABLE: Table = {"text": TEXTS, "number": [str(number) for number in range(3000)]}
@@ -98,7 +98,7 @@ def test_it_reads_as_from_a_disk(
     assert (remote.size(), remote.has_parts) == (len(files[name]), True)
     expected, skipped = read_all(InputFile(tmp_path / name, name))
     found, skipped_there = read_all(remote)
-    assert [record._replace(kept=None) for record in found] == expected
+    assert [record._replace(carried=None) for record in found] == expected
     assert skipped_there == skipped
     texts = [record.text.decode() for record in found]
     if name in {"empty.txt", "large.txt"}:
@@ -110,7 +110,7 @@ def test_it_reads_as_from_a_disk(
 def test_columns_are_kept(place: Callable[[str], str]) -> None:
     (remote,) = find_inputs([place("polars.parquet")])
     records, _ = read_all(remote, keep=("number",))
-    kept = [record.kept.batch["number"][record.kept.row].as_py() for record in records]  # type: ignore[union-attr]
+    kept = [record.carried.batch["number"][record.carried.row].as_py() for record in records]  # type: ignore[union-attr]
     assert kept == TABLE["number"]
 
 

@@ -46,7 +46,7 @@ def test_from_a_folder_to_an_output(google: GoogleServer, folder: Path, tiny_ber
     assert (missing.code, "no such file" in missing.err) == (2, True)
 
 
-def test_a_killed_run_goes_on_with_the_same_generation(
+def test_a_killed_run_resumes_the_same_generation(
     google: GoogleServer, folder: Path, tiny_bert: Path
 ) -> None:
     url = google.put("in.parquet", table_of(TEXTS))

@@ -10,8 +10,8 @@ from huggingface_hub import constants
 
 from llama_cli.inputs.resolve import find_inputs
 from tests.cli.conftest import Command
-from tests.storage.hub_server import NAME, HubServer
 from tests.inputs.reading import read_all
+from tests.storage.hub_server import NAME, HubServer
 
 ROOT = f"hf://datasets/{NAME}"
 

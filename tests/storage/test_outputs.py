@@ -111,7 +111,7 @@ def test_one_that_appears_meanwhile_is_not_replaced(job: RemoteJob, bucket: Buck
     assert_made(bucket)
 
 
-def test_a_killed_run_goes_on_from_another_folder(job: RemoteJob, bucket: Bucket) -> None:
+def test_a_killed_run_resumes_from_another_folder(job: RemoteJob, bucket: Bucket) -> None:
     job.die()
     assert bucket.keys() == []
     other = job.folder.parent / "other"
@@ -119,7 +119,7 @@ def test_a_killed_run_goes_on_from_another_folder(job: RemoteJob, bucket: Bucket
     moved = RemoteJob(other, job.model, job.inputs, job.output)
     outcome = moved.run()
     assert outcome.code == 0, outcome.err
-    assert "going on at row" in outcome.err
+    assert "resuming at row" in outcome.err
     assert_made(bucket)
 
 
@@ -140,7 +140,7 @@ def test_a_server_that_is_gone_when_all_is_done(
     bucket = make_bucket(own_bucket_server, "own-bucket")
     outcome = job.run()
     assert outcome.code == 0, outcome.err
-    assert "going on at row 1501" in outcome.err
+    assert "resuming at row 1501" in outcome.err
     assert_made(bucket, "out.parquet")
 
 
@@ -196,7 +196,7 @@ def test_status(job: RemoteJob, installed_cli: Command) -> None:
     unfinished = installed_cli("status", job.output, cwd=job.folder)
     assert unfinished.code == 0
     assert unfinished.out.startswith(f"{job.output}: unfinished, ")
-    assert f"go on with: {COMMAND} embed in.txt -o '{job.output}'" in unfinished.out
+    assert f"resume with: {COMMAND} embed in.txt -o '{job.output}'" in unfinished.out
     assert job.run().code == 0
     finished = installed_cli("status", job.output, "--json")
     assert json.loads(finished.out)["state"] == "finished"

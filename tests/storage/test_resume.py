@@ -1,4 +1,4 @@
-"""Runs over remote inputs that are killed, and go on or are refused."""
+"""Runs over remote inputs that are killed, and resume or are refused."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("url", ["s3", "http", "without ranges"], indirect=True)
-def test_a_killed_run_goes_on(url: str, folder: Path, tiny_bert: Path) -> None:
+def test_a_killed_run_resumes(url: str, folder: Path, tiny_bert: Path) -> None:
     job = RemoteJob(folder, tiny_bert, (url,))
     job.die()
     outcome = job.run()
     assert outcome.code == 0, outcome.err
-    assert "going on at row" in outcome.err
+    assert "resuming at row" in outcome.err
     assert job.texts() == TEXTS
     made = read_provenance(folder / "out.parquet")
     assert made is not None
@@ -81,7 +81,7 @@ def test_another_version_in_a_bucket_is_refused(
     assert job.texts() == TEXTS
 
 
-def test_another_commit_with_the_same_file_goes_on(
+def test_another_commit_with_the_same_file_resumes(
     hub: HubServer, folder: Path, tiny_bert: Path
 ) -> None:
     url = hub.add("in.parquet", TABLE)
@@ -125,7 +125,7 @@ def test_inputs_done_before_are_not_downloaded_again(
     assert asked == ["bytes=0-0", "bytes=0-1114111"]  # what it is, and how it begins
 
 
-def test_a_presigned_url_goes_on_with_another_signature(
+def test_a_presigned_url_resumes_another_signature(
     web: WebServer, folder: Path, tiny_bert: Path
 ) -> None:
     web.add("/in.txt", LINES, token="signature=")
@@ -135,7 +135,7 @@ def test_a_presigned_url_goes_on_with_another_signature(
     again = RemoteJob(folder, tiny_bert, (f"{web.url}/in.txt?part=1&signature=SECRET2",))
     outcome = again.run("--debug")
     assert outcome.code == 0, outcome.err
-    assert "going on at row" in outcome.err
+    assert "resuming at row" in outcome.err
     assert "SECRET" not in outcome.err + outcome.out
     assert b"SECRET" not in (folder / "out.parquet").read_bytes()
     assert job.texts() == TEXTS

@@ -13,8 +13,8 @@ import pytest
 from llama_cli.errors import InputError, InputReadError
 from llama_cli.inputs.resolve import find_inputs
 from tests.cli.conftest import Command
-from tests.storage.web_server import WebServer
 from tests.inputs.reading import read_all
+from tests.storage.web_server import WebServer
 
 LINES = b"".join(b"%d %s\n" % (number, b"time " * 2000) for number in range(500))
 TABLE = io.BytesIO()
@@ -89,7 +89,7 @@ class TestWhatIsAnotherVersion:
 
     def test_without_a_version_nothing_is_taken_up_again(self, web: WebServer) -> None:
         web.add("/in.txt", LINES, etag="", has_ranges=False, drop_after=[1 << 20, 3 << 20, 3 << 20])
-        with pytest.raises(InputReadError, match="cannot go on where it stopped"):
+        with pytest.raises(InputReadError, match="cannot resume where it stopped"):
             texts_at(f"{web.url}/in.txt")
 
 
@@ -164,7 +164,7 @@ def test_rows_are_kept_when_it_ends_in_the_middle(
     page.refuse = []
     again = cli(*words, "--max-length", 16)
     assert again.code == 0, again.err
-    assert "going on at row" in again.err
+    assert "resuming at row" in again.err
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 3000
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llama_cli.engine.library import llama_cpp
 
-# `enum llama_ftype` in llama.h. Of the quantised ones llama.cpp lays Q4_0 out anew on some CPUs.
+# `enum llama_ftype` in llama.h. Of the quantized ones llama.cpp lays Q4_0 out anew on some CPUs.
 FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q5_0": 8, "Q4_0": 2}
 
 

@@ -28,7 +28,7 @@ Report = Annotated[
     _option(
         "--report",
         metavar="FILE",
-        help="Tell in JSON Lines of each text cut, repaired, skipped or failed.",
+        help="Tell in JSON Lines of each text cut, invalid_utf8, skipped or failed.",
     ),
 ]
 # What replaces or discards work has no variable: it is to be asked for each time.

@@ -30,7 +30,7 @@ class PoolingKind(StrEnum):
 class LongTexts(StrEnum):
     """Values of ``--on-long``."""
 
-    cut = "cut"
+    truncate = "truncate"
     error = "error"
 
 

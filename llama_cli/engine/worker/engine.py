@@ -13,11 +13,11 @@ import xxhash
 from llama_cli.closing import Closing
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
-from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError
 from llama_cli.engine.worker.channel import Message
-from llama_cli.engine.worker.process import Child, ChildDiedError
 from llama_cli.engine.worker.feeder import Feeder
+from llama_cli.engine.worker.process import Child, ChildDiedError
 from llama_cli.engine.worker.signature import Signature, model_signature
+from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError
 from llama_cli.records import TextRecord, VectorBatch
 
 log = logging.getLogger(__name__)
@@ -32,10 +32,10 @@ def name_line(_source: int, line: int) -> str:
 
 
 class EngineStoppedError(LlamaCliError):
-    """`IsolatedEngine.stop` was called."""
+    """`WorkerEngine.stop` was called."""
 
 
-class IsolatedEngine(Closing):
+class WorkerEngine(Closing):
     """Embeds texts in a child process. It is a context manager.
 
     Where the child dies, it is started again with the texts it had not answered. Where it dies
@@ -92,14 +92,14 @@ class IsolatedEngine(Closing):
         return opened
 
     def embed(
-        self, records: Iterable[TextRecord], name_place: Callable[[int, int], str] = name_line
+        self, records: Iterable[TextRecord], locate: Callable[[int, int], str] = name_line
     ) -> Iterator[VectorBatch]:
         """Vectors of the texts, in order, a decode's worth at a time.
 
         Args:
             records: the texts. They are read in another thread, no further ahead than the child
                 has use for.
-            name_place: words for a source and a line in it, for messages.
+            locate: words for a source and a line in it, for messages.
 
         Raises:
             TextTooLongError: a text is too long and cutting is not allowed.
@@ -110,7 +110,7 @@ class IsolatedEngine(Closing):
         if self._mid_run:
             self._restart()
         self._mid_run = True
-        self._name_place = name_place
+        self._name_place = locate
         feeder = Feeder(records)
         try:
             feeder.feed(self._child)
@@ -126,7 +126,7 @@ class IsolatedEngine(Closing):
                     break
                 yield self._batch(feeder, message)
         except TextTooLongError as error:
-            raise error.at(name_place(error.source, error.line)) from error
+            raise error.at(locate(error.source, error.line)) from error
         finally:
             if self._mid_run:
                 self._child.kill()  # it has texts, and may have an answer, that nobody wants
@@ -236,13 +236,13 @@ class IsolatedEngine(Closing):
             valid=np.zeros(1, np.bool_),
             sequence_lengths=np.zeros(1, np.uint32),
             processing_times_ms=np.zeros(1, np.uint64),
-            cut=np.zeros(1, np.bool_),
-            repeated=np.zeros(1, np.bool_),
+            truncated=np.zeros(1, np.bool_),
+            duplicates=np.zeros(1, np.bool_),
         )
 
     def _batch(self, feeder: Feeder, message: Message) -> VectorBatch:
         """The message with the texts that it answers."""
-        count, (lengths, times), (valid, cut, repeated) = message.content
+        count, (lengths, times), (valid, truncated, duplicates) = message.content
         self._answered += count
         self._crashes = 0
         return VectorBatch(
@@ -251,6 +251,6 @@ class IsolatedEngine(Closing):
             valid=valid,
             sequence_lengths=lengths,
             processing_times_ms=times,
-            cut=cut,
-            repeated=repeated,
+            truncated=truncated,
+            duplicates=duplicates,
         )

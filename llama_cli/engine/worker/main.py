@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.engine.description import describe_model
 from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
@@ -26,6 +25,7 @@ from llama_cli.engine.float_copy import use_faster_weights
 from llama_cli.engine.library import binding_version, build_info
 from llama_cli.engine.options import EngineOptions
 from llama_cli.engine.replicas import open_replicas
+from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.engine.worker.channel import Channel
 from llama_cli.records import TextRecord, VectorBatch
 
@@ -115,7 +115,7 @@ def _receive_texts(channel: Channel) -> Iterator[TextRecord]:
 def _send_vectors(channel: Channel, batch: VectorBatch) -> None:
     """Send everything but the texts, which the parent still has."""
     numbers = (batch.sequence_lengths, batch.processing_times_ms)
-    flags = (batch.valid, batch.cut, batch.repeated)
+    flags = (batch.valid, batch.truncated, batch.duplicates)
     channel.send("vectors", (len(batch.records), numbers, flags), [batch.embeddings.data])
 
 

@@ -20,15 +20,15 @@ from typing import IO, Any
 from llama_cli.engine.description import ModelDescription
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
-from llama_cli.errors import EngineError, ModelError
 from llama_cli.engine.worker.channel import Channel, Message
+from llama_cli.errors import EngineError, ModelError
 from llama_cli.records import TextRecord
 
 _START = (
     "import sys; sys.path[:] = {path!r}; "
     "from llama_cli.engine.worker.main import main; main({settings!r})"
 )
-# Vectors of about a second: the model goes on while rows are encoded and synced.
+# Vectors of about a second: the model resumes while rows are encoded and synced.
 _ANSWERS_BYTES = 1 << 20
 _KEPT_LINES = 50
 _PATIENCE_SECONDS = 10.0
@@ -45,7 +45,7 @@ class Child:
     """One process that computes. `kill` may be called from any thread."""
 
     def __init__(self, *, debug: bool, said: set[str]) -> None:
-        """Start it; it loads its libraries while this process goes on.
+        """Start it; it loads its libraries while this process resumes.
 
         Args:
             debug: pass on all that it logs.

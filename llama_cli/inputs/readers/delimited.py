@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.columns import Columns
 from llama_cli.inputs.carried import ParsedRow
+from llama_cli.inputs.columns import Columns
 from llama_cli.inputs.readers.lines import MAX_LINE_BYTES, LineReader
 from llama_cli.inputs.skips import SourceSkips
 from llama_cli.inputs.stream import CHUNK
@@ -25,7 +25,7 @@ TAB = "\t"
 _DELIMITERS = (",", ";", TAB, "|")
 _BOM = "\ufeff"
 _SAMPLE_ROWS = 1000
-# How Python's parser says that a field goes on to the end of the file, or beyond all measure.
+# How Python's parser says that a field resumes to the end of the file, or beyond all measure.
 _NEVER_CLOSED = ("unexpected end of data", "field larger than field limit")
 
 csv.field_size_limit(MAX_LINE_BYTES)
@@ -37,13 +37,13 @@ class _Lines:
     def __init__(self, lines: LineReader) -> None:
         self._lines = iter(lines)
         self.end = lines.position
-        self.repaired = False
+        self.invalid_utf8 = False
 
     def __iter__(self) -> Iterator[str]:
         for line, end in self._lines:
-            text, repaired = repair(line)
+            text, invalid_utf8 = repair(line)
             self.end = end
-            self.repaired |= repaired
+            self.invalid_utf8 |= invalid_utf8
             # The last line may have no end, and then gets one: it is not part of a value, but for
             # a quote that is never closed.
             yield text.decode() + "\n"
@@ -74,7 +74,7 @@ def read_csv(
     """
     header = dialect.header
     text_at = header.index(columns.text)
-    kept_at = [None if name is None else header.index(name) for name in columns.kept]
+    carried_at = [None if name is None else header.index(name) for name in columns.carried]
     raw = _Lines(lines)
     for first, row in _parse(lines, raw, dialect.delimiter, skips):
         if first == 1:
@@ -89,8 +89,8 @@ def read_csv(
         else:
             lines.note(raw.end)
             text = row[text_at].encode()
-            record = TextRecord(text, first, raw.end, raw.repaired)
-            yield ParsedRow(record, [None if at is None else row[at] for at in kept_at])
+            record = TextRecord(text, first, raw.end, raw.invalid_utf8)
+            yield ParsedRow(record, [None if at is None else row[at] for at in carried_at])
 
 
 def _parse(
@@ -99,7 +99,7 @@ def _parse(
     """Rows, each with the line where it begins."""
     parser = csv.reader(raw, delimiter=delimiter, strict=True)
     while True:
-        first, raw.repaired = lines.lines + 1, False
+        first, raw.invalid_utf8 = lines.lines + 1, False
         try:
             row = next(parser)
         except StopIteration:

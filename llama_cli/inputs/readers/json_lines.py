@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from llama_cli.inputs.columns import Columns, merge_types, several_types
 from llama_cli.inputs.carried import ParsedRow, mend_surrogates, mended
+from llama_cli.inputs.columns import Columns, merge_types, several_types
 from llama_cli.inputs.readers.lines import MAX_LINE_BYTES, LineReader
 from llama_cli.inputs.skips import SourceSkips
 from llama_cli.inputs.utf8 import is_blank, repair
@@ -37,7 +37,7 @@ def read_json(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterat
     """The texts of the objects in a column, and the values beside them."""
     for line, end in lines:
         number = lines.lines
-        raw, repaired = repair(line)
+        raw, invalid_utf8 = repair(line)
         if is_blank(raw):
             skips.add_blank(number)
             continue
@@ -51,9 +51,9 @@ def read_json(lines: LineReader, columns: Columns, skips: SourceSkips) -> Iterat
             skips.add_blank(number)
             continue
         lines.note(end)
-        record = TextRecord(text.encode(), number, end, repaired or changed)
+        record = TextRecord(text.encode(), number, end, invalid_utf8 or changed)
         yield ParsedRow(
-            record, [None if name is None else values.get(name) for name in columns.kept]
+            record, [None if name is None else values.get(name) for name in columns.carried]
         )
         del line, raw, values, text, record  # they may be huge
 

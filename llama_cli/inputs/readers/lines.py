@@ -65,7 +65,7 @@ class LineReader:
             self.lines += 1
         return not missing and self.digest == digest
 
-    def go_on_after(self, position: int, digest: str) -> None:
+    def resume_after(self, position: int, digest: str) -> None:
         """Continue behind a line that was read by an earlier process.
 
         Args:

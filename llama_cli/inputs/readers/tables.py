@@ -14,7 +14,7 @@ from llama_cli.errors import InputError
 from llama_cli.inputs.columns import Columns, plain_type
 from llama_cli.inputs.skips import SourceSkips
 from llama_cli.inputs.utf8 import is_blank, repair
-from llama_cli.records import KeptRow, TextRecord
+from llama_cli.records import CarriedRow, TextRecord
 
 # What is taken from Arrow at a time: rows, or about so many bytes of them.
 _BATCH_ROWS = 1024
@@ -203,7 +203,7 @@ def read_table(
 def _read_batch(
     batch: pa.RecordBatch, start: int, columns: Columns, skips: SourceSkips
 ) -> Iterator[TextRecord]:
-    kept = _kept(batch, columns) if columns.kept else None
+    kept = _carried(batch, columns) if columns.carried else None
     texts = _decoded(batch.column(columns.text))
     # As bytes: Arrow does not check that what a file calls text is UTF-8.
     for at, value in enumerate(texts.cast(pa.large_binary())):
@@ -211,12 +211,12 @@ def _read_batch(
         if raw is None:
             skips.add_bad(row, f"{columns.text} is null")
             continue
-        text, repaired = repair(raw)
+        text, invalid_utf8 = repair(raw)
         if is_blank(text):
             skips.add_blank(row)
         else:
-            beside = None if kept is None else KeptRow(kept, at)
-            yield TextRecord(text, row, row, repaired, kept=beside)
+            beside = None if kept is None else CarriedRow(kept, at)
+            yield TextRecord(text, row, row, invalid_utf8, carried=beside)
 
 
 def _decoded(array: pa.Array) -> pa.Array:
@@ -226,9 +226,9 @@ def _decoded(array: pa.Array) -> pa.Array:
     return array.dictionary.cast(plain_type(array.type.value_type)).take(array.indices)
 
 
-def _kept(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
+def _carried(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
     arrays = []
-    for name, field in zip(columns.kept, columns.schema, strict=True):
+    for name, field in zip(columns.carried, columns.schema, strict=True):
         absent = name is None
         array = pa.nulls(batch.num_rows, field.type) if absent else batch.column(name)
         try:

@@ -15,7 +15,7 @@ class Abandonable(Protocol):
     """An unfinished output."""
 
     def abandon(self) -> int:
-        """Remove what nobody could go on with; returns how many rows are kept."""
+        """Remove what nobody could resume; returns how many rows are kept."""
         ...
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from llama_cli.output.durable.sync import sync
 from llama_cli.output.durable.journal_file import write_all
 from llama_cli.output.durable.lock import has_name
 from llama_cli.output.durable.segments import open_segment
+from llama_cli.output.durable.sync import sync
 
 
 class DataFile:
@@ -53,7 +53,7 @@ class DataFile:
         """Make what was written durable."""
         sync(self.fileno())
 
-    def cut(self, end: int) -> None:
+    def truncate(self, end: int) -> None:
         """Drop what is behind ``end``."""
         os.ftruncate(self.fileno(), end)
 

@@ -61,7 +61,7 @@ class Commit:
         rows: rows of the file up to here.
         end: bytes of the file up to here.
         at: when it was made safe.
-        state: what the run needs to go on from here.
+        state: what the run needs to resume from here.
     """
 
     rows: int

@@ -10,9 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from llama_cli.errors import OutputLockedError, OutputRefusedError
-from llama_cli.output.durable.sync import sync
 from llama_cli.output.durable.journal import Commit, Journal, RunHeader, Session
-from llama_cli.output.durable.lock import HeldElsewhereError, NotRegularFileError, has_name, open_locked
+from llama_cli.output.durable.lock import (
+    HeldElsewhereError,
+    NotRegularFileError,
+    has_name,
+    open_locked,
+)
+from llama_cli.output.durable.sync import sync
 
 
 class JournalFile:
@@ -75,7 +80,7 @@ class JournalFile:
                 if os.fstat(self._file.fileno()).st_size == size:
                     self.entries = Journal(self.entries.header)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Cut off what cannot be trusted, and note that this process is at work."""
         os.ftruncate(self._file.fileno(), self.entries.size)
         self._append(_this_process())

@@ -23,8 +23,8 @@ from llama_cli.output.durable.data_file import DataFile
 from llama_cli.output.durable.interrupts import interrupts_ignored
 from llama_cli.output.durable.journal import Commit, RunHeader
 from llama_cli.output.durable.journal_file import JournalFile
-from llama_cli.output.durable.stale import find_finished, read_leftover, refuse_other_run
 from llama_cli.output.durable.segments import MAGIC, last_footer, read_footers
+from llama_cli.output.durable.stale import find_finished, read_leftover, refuse_other_run
 from llama_cli.output.durable.target import Output, beside, make_target
 from llama_cli.output.errors import translated_errors
 
@@ -55,8 +55,8 @@ class PartialOutput:
         self._output = output
         self._finished_bytes = self._kept_rows = 0
         self._data = DataFile(beside(output, ".partial"))
-        self.place = output if isinstance(output, Path) else self._data.path
-        with translated_errors(self.place), registered(self):
+        self.path = output if isinstance(output, Path) else self._data.path
+        with translated_errors(self.path), registered(self):
             self._target = make_target(output, overwrite=overwrite)
             self._journal = JournalFile(beside(output, ".journal"), output)
             found = b"unknown"
@@ -119,7 +119,7 @@ class PartialOutput:
         return self._finished_bytes or self._target.size()
 
     def last_commit(self, identity: dict[str, Any] | None) -> Commit | None:
-        """Where a run of that identity would go on; None where it would begin.
+        """Where a run of that identity would resume; None where it would begin.
 
         Raises:
             OutputRefusedError: the unfinished run there would have made other rows.
@@ -143,13 +143,13 @@ class PartialOutput:
             OutputRefusedError: as `last_commit`, or something must not be replaced.
             ParquetIOError: the operating system refused.
         """
-        with translated_errors(self.place):
+        with translated_errors(self.path):
             self._target.check()
             if self.header is None or restart or not self.last_commit(header.identity):
                 self._begin(header)
                 return header
-            self._data.cut(self.end)  # what was not committed
-            self._journal.go_on()
+            self._data.truncate(self.end)  # what was not committed
+            self._journal.resume()
             return self.header
 
     def open_segment(self) -> pa.OSFile:
@@ -166,7 +166,7 @@ class PartialOutput:
         Raises:
             ParquetIOError: the operating system refused; the commits before stay.
         """
-        with translated_errors(self.place):
+        with translated_errors(self.path):
             if self.identity is not None:
                 self._data.sync()
             self._journal.add(Commit(rows, end, datetime.now(UTC), state))
@@ -179,13 +179,13 @@ class PartialOutput:
             ParquetFormatError: what was written does not read as it should.
             ParquetIOError: the operating system refused.
         """
-        with translated_errors(self.place):
+        with translated_errors(self.path):
             ends = [(commit.rows, commit.end) for commit in self.commits]
             footers = read_footers(self._data.fileno(), ends)
             footer, metadata = last_footer(schema, footers, key_values)
             size = self._data.add(footer[len(MAGIC) :] if ends else footer)
         try:
-            with translated_errors(self.place):
+            with translated_errors(self.path):
                 self._target.check()
                 self._target.send(self._data, size)
                 with interrupts_ignored():  # there is nothing left to stop
@@ -210,12 +210,12 @@ class PartialOutput:
         if self.identity is not None and self.commits and self._data.path.exists():
             if self._data.is_open:
                 with suppress(OSError):
-                    self._data.cut(self.end)  # room, where the disk is full
+                    self._data.truncate(self.end)  # room, where the disk is full
             self._close(remove_journal=False)
             self._kept_rows = self.rows
             return self._kept_rows
         if self.finished_before and not self._data.is_open:
-            self._close(remove_journal=False)  # for the next run to recognise it
+            self._close(remove_journal=False)  # for the next run to recognize it
             return 0
         with suppress(OSError):
             self._data.remove()
@@ -223,7 +223,7 @@ class PartialOutput:
         return 0
 
     def abandon(self) -> int:
-        """Remove what nobody could go on with, while another thread may be at work here.
+        """Remove what nobody could resume, while another thread may be at work here.
 
         What is not committed behind other rows stays: that thread might yet write more. Returns
         how many rows are kept.

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from llama_cli.errors import LlamaCliError, OutputRefusedError, ParquetError
 from llama_cli.output.durable.data_file import DataFile
 from llama_cli.output.durable.sync import sync
-from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.output.durable.target import beside
+from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.storage.address import shown
-from llama_cli.storage.resolve import FoundFile
-from llama_cli.storage.upload import find_output, upload
 from llama_cli.storage.reader import RemoteFile
-from llama_cli.storage.retry import PassingError, RefusedError
+from llama_cli.storage.resolve import FoundFile
+from llama_cli.storage.retry import RefusedError, TransientError
+from llama_cli.storage.upload import find_output, upload
 
 # Of the end of a file, which has the footer: enough to know the file by.
 _COMPARED_BYTES = 1 << 16
@@ -118,5 +118,5 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except RefusedError as error:
         raise OutputRefusedError(f"{shown(url)}: {error}", hint=error.hint) from error
-    except PassingError as error:
+    except TransientError as error:
         raise ParquetError(f"{url}: cannot be written to: {error}") from error

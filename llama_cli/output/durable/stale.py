@@ -10,8 +10,8 @@ from typing import Any
 from llama_cli.errors import OutputRefusedError, ParquetError
 from llama_cli.output.durable.data_file import DataFile
 from llama_cli.output.durable.journal import Journal, RunHeader, looks_like_journal
-from llama_cli.output.provenance import Provenance
 from llama_cli.output.durable.target import Output, Target
+from llama_cli.output.provenance import Provenance
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def read_leftover(found: bytes, journal_path: Path, data: Path) -> Journal:
         data: the rows, which may be missing.
 
     Returns:
-        A journal without header where there is nothing to go on from.
+        A journal without header where there is nothing to resume from.
 
     Raises:
         OutputRefusedError: one of the files is not of this program, or no longer.
@@ -69,16 +69,16 @@ def find_finished(header: RunHeader | None, target: Target, data: DataFile) -> P
 
 
 def refuse_other_run(output: Output, before: dict[str, Any], now: dict[str, Any] | None) -> None:
-    """Refuse to go on with the work of a run that would have made other rows.
+    """Refuse to resume the work of a run that would have made other rows.
 
     Raises:
         OutputRefusedError: naming what differs first.
     """
-    hint = "use the same again to go on, or discard that work with --restart"
+    hint = "use the same again to resume, or discard that work with --restart"
     begun = f"{output}: an unfinished run is there"
     path = output if isinstance(output, Path) else None
     if now is None:
-        raise OutputRefusedError(f"{begun}, which this one cannot go on with", path=path, hint=hint)
+        raise OutputRefusedError(f"{begun}, which this one cannot resume", path=path, hint=hint)
     for name in {**now, **before}:
         if before.get(name) != now.get(name):
             difference = f"{name}: {_short(before.get(name))} then, {_short(now.get(name))} now"

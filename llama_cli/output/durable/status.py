@@ -35,7 +35,7 @@ class UnfinishedRun:
 
 
 def read_unfinished(output: Output) -> UnfinishedRun | None:
-    """The unfinished run beside an output; None where there is none that could go on.
+    """The unfinished run beside an output; None where there is none that could resume.
 
     Raises:
         ParquetIOError: its journal cannot be read.

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import xxhash
 
-from llama_cli.storage.cache import cache_folder
 from llama_cli.errors import OutputRefusedError
 from llama_cli.output.durable.data_file import DataFile
 from llama_cli.output.durable.sync import sync
 from llama_cli.output.provenance import Provenance, read_provenance
+from llama_cli.storage.cache import cache_folder
 
 # A file on this machine, or the URL of one on a server.
 Output = Path | str

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from llama_cli.engine import kernels as engine_kernels
-from llama_cli.engine.kernels.backend import use_kernels
-from llama_cli.errors import UsageError
 from llama_cli.engine.kernels import installed
+from llama_cli.engine.kernels.backend import use_kernels
 from llama_cli.engine.kernels.installed import LIBRARY, MANIFEST, NotUsableError, find_kernels
+from llama_cli.errors import UsageError
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -19,13 +19,13 @@ import pytest
 from llama_cli.engine import model as model_module
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.kernels.backend import OWN
-from llama_cli.engine.model import Model
 from llama_cli.engine.kernels.installed import find_kernels
+from llama_cli.engine.model import Model
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.conftest import CPU, cosines, open_embedder
 from tests.tiny_models import COMMON_WORDS, FILE_TYPES, MEAN, requantize, write_bert, write_causal
 
-REFERENCE = Path(__file__).parent.parent / "reference"
+REFERENCE = Path(__file__).parents[2] / "reference"
 Vectors = npt.NDArray[np.float32]
 
 MODELS: dict[str, Callable[[Path], Path]] = {
@@ -91,7 +91,7 @@ def test_kernels_read_every_type_of_weights(kind: str, texts: Path, tmp_path: Pa
     model = requantize(source, tmp_path / "model.gguf", kind)
     theirs = embed_with("off", model, texts, tmp_path)
     ours = embed_with("own", model, texts, tmp_path)
-    # llama.cpp rounds activations to 8 bits for quantised weights, our kernels do not.
+    # llama.cpp rounds activations to 8 bits for quantized weights, our kernels do not.
     assert cosines(ours, theirs).min() > (0.999 if kind.startswith("Q") else 0.9999)
     with_blas = embed_with("blas", model, texts, tmp_path)
     assert cosines(ours, with_blas).min() > 0.999999
@@ -118,7 +118,7 @@ def test_wide_weights_are_not_laid_out_anew_where_that_hides_them(
     monkeypatch.setattr(model_module, "_load", recorded)
     monkeypatch.setattr(model_module, "cpu_features", lambda: {"amx_tile"})
     with open_embedder(DEFAULT_MODEL) as embedder:
-        assert embedder.facts.quantisation == "F16"
+        assert embedder.facts.quantization == "F16"
     assert loads == [True, False]
 
 

@@ -27,7 +27,7 @@ class Crash:
 
     Attributes:
         word: texts with this word end it, while they are tokenized or decoded.
-        of: the signal's name; or ``exit``, or ``hang`` for not going on.
+        of: the signal's name; or ``exit``, or ``hang`` for not resuming.
         at: where it ends; ``open`` is before the model is loaded, ``sent`` is once the vector of
             the text, which was given alone, is on its way.
         company: only where the batch holds other texts, too.

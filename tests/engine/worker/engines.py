@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions, EngineOptions
-from llama_cli.engine.worker.engine import IsolatedEngine
+from llama_cli.engine.worker.engine import WorkerEngine
 from llama_cli.records import TextRecord
 
 VERY_LONG = "water time " * 15_000
@@ -23,8 +23,8 @@ def engine_options(path: Path, **options: object) -> EngineOptions:
 
 
 @contextlib.contextmanager
-def open_engine(path: Path, **options: object) -> Iterator[IsolatedEngine]:
-    with IsolatedEngine() as engine:
+def open_engine(path: Path, **options: object) -> Iterator[WorkerEngine]:
+    with WorkerEngine() as engine:
         engine.open(engine_options(path, **options))
         yield engine
 
@@ -39,7 +39,7 @@ def numbered(count: int) -> list[str]:
     return [f"water {number} {'time ' * (number % 9)}" for number in range(count)]
 
 
-def process_id(engine: IsolatedEngine) -> int:
+def process_id(engine: WorkerEngine) -> int:
     return engine._child._process.pid
 
 
@@ -65,7 +65,7 @@ def has_ended(pid: int, seconds: float) -> bool:
 class Stop:
     """Stops an engine from another thread, and knows how long that took to be heard."""
 
-    def __init__(self, engine: IsolatedEngine, delay: float) -> None:
+    def __init__(self, engine: WorkerEngine, delay: float) -> None:
         self._engine = engine
         self._asked = float("inf")
         self._timer = threading.Timer(delay, self._stop)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from llama_cli.errors import TextTooLongError
 from llama_cli.engine.worker.channel import Channel
+from llama_cli.errors import TextTooLongError
 
 MB = 1_000_000
 

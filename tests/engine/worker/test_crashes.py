@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from llama_cli.errors import EngineError
 from llama_cli.engine.worker.process import Child
+from llama_cli.errors import EngineError
 from llama_cli.records import TextRecord, VectorBatch
 from tests.conftest import Embedded, cosines, embed_all, open_embedder
 from tests.engine.worker.conftest import ArmCrashes

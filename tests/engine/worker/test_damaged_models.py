@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from llama_cli.errors import LlamaCliError
-from llama_cli.engine.worker.process import Child
 from llama_cli.engine.worker.engine import EngineStoppedError
+from llama_cli.engine.worker.process import Child
+from llama_cli.errors import LlamaCliError
 from tests.conftest import embed_all
 from tests.engine.worker.engines import Stop, open_engine
 from tests.torture import TORTURE
@@ -39,7 +39,7 @@ class HangError(Exception):
     """It was still at it when the time was up."""
 
 
-class Tally:
+class Counts:
     """Tries one damaged file after another, and counts what came of them."""
 
     def __init__(self, path: Path, children: list[Child]) -> None:
@@ -111,20 +111,20 @@ class TestDamage:
     def test_flipped_bytes(self, model: Path, tmp_path: Path, children: list[Child]) -> None:
         data, metadata = model.read_bytes(), GGUFReader(model).data_offset
         random = np.random.default_rng(1)
-        tally = Tally(tmp_path / "damaged.gguf", children)
+        counts = Counts(tmp_path / "damaged.gguf", children)
         for _ in range(FLIPS):
-            tally.add(*flipped(data, metadata, random))
-        tally.check(FLIPS)
+            counts.add(*flipped(data, metadata, random))
+        counts.check(FLIPS)
 
     def test_files_cut_short(self, model: Path, tmp_path: Path, children: list[Child]) -> None:
         data, metadata = model.read_bytes(), GGUFReader(model).data_offset
-        tally = Tally(tmp_path / "damaged.gguf", children)
+        counts = Counts(tmp_path / "damaged.gguf", children)
         lengths = np.unique(np.geomspace(1, metadata + 1, CUTS // 2, dtype=int) - 1)
         lengths = [*lengths, *np.linspace(metadata + 1, len(data) - 1, CUTS // 2, dtype=int)]
         for length in lengths:
-            tally.add(data[:length], f"{length} of {len(data)} bytes")
-        tally.check(len(lengths))
-        assert set(tally.outcomes) == {"ModelError"}
+            counts.add(data[:length], f"{length} of {len(data)} bytes")
+        counts.check(len(lengths))
+        assert set(counts.outcomes) == {"ModelError"}
 
 
 def test_a_whole_model_gives_vectors(tiny_bert: Path, tiny_causal: Path) -> None:

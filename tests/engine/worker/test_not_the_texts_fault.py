@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.errors import EngineError, ModelError
 from llama_cli.engine.worker.process import Child
+from llama_cli.errors import EngineError, ModelError
 from llama_cli.records import TextRecord, VectorBatch
 from tests.engine.worker.conftest import ArmCrashes
 from tests.engine.worker.crashing_worker import Crash
@@ -17,7 +17,7 @@ from tests.engine.worker.engines import numbered, open_engine, process_id, recor
 from tests.tiny_models import write_bert
 
 
-def test_a_model_that_cannot_go_on_leaves_no_texts_without_vectors(
+def test_a_model_that_cannot_resume_leaves_no_texts_without_vectors(
     tiny_bert: Path, crash: ArmCrashes
 ) -> None:
     """The last crashes before it is given up were not the texts' doing."""

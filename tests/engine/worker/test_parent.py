@@ -25,9 +25,9 @@ with open_engine(Path(sys.argv[1])) as engine:
 """
 IDLE = """
 import time
-from llama_cli.engine.worker.engine import IsolatedEngine
+from llama_cli.engine.worker.engine import WorkerEngine
 from tests.engine.worker.engines import process_id
-engine = IsolatedEngine()
+engine = WorkerEngine()
 engine.start()
 print(process_id(engine), flush=True)
 time.sleep(60)
@@ -36,12 +36,12 @@ time.sleep(60)
 INTERRUPTED = """
 import os, signal, sys, time
 from pathlib import Path
-from llama_cli.engine.worker.engine import IsolatedEngine
+from llama_cli.engine.worker.engine import WorkerEngine
 from tests.conftest import embed_all
 from tests.engine.worker.engines import engine_options
 heard = []
 signal.signal(signal.SIGINT, lambda *_: heard.append(1))
-with IsolatedEngine() as engine:
+with WorkerEngine() as engine:
     engine.start()
     time.sleep(float(sys.argv[2]))
     os.killpg(0, signal.SIGINT)

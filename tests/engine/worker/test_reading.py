@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.engine.worker.engine import WorkerEngine
 from llama_cli.errors import InputError, LlamaCliError
-from llama_cli.engine.worker.engine import IsolatedEngine
 from llama_cli.records import TextRecord, VectorBatch
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
@@ -52,7 +52,7 @@ def failing(count: int, error: BaseException) -> Iterator[TextRecord]:
 
 
 def embed_until_it_fails(
-    engine: IsolatedEngine, texts: Iterator[TextRecord]
+    engine: WorkerEngine, texts: Iterator[TextRecord]
 ) -> tuple[int, BaseException]:
     """How many vectors came, and then what."""
     got: list[VectorBatch] = []

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
 from llama_cli.engine.worker.process import Child
-from llama_cli.engine.worker.engine import EngineStoppedError, IsolatedEngine
 from llama_cli.records import TextRecord
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
@@ -53,7 +53,7 @@ with source, open_engine(Path(sys.argv[1])) as engine:
 """
 
 
-def assert_stops(engine: IsolatedEngine, texts: Iterator[TextRecord], delay: float = 1.0) -> None:
+def assert_stops(engine: WorkerEngine, texts: Iterator[TextRecord], delay: float = 1.0) -> None:
     stop = Stop(engine, delay)
     pid = process_id(engine)
     with pytest.raises(EngineStoppedError):
@@ -94,7 +94,7 @@ class TestStop:
 
     def test_while_a_model_is_opened(self, tiny_bert: Path, crash: ArmCrashes) -> None:
         crash(Crash(of="hang", at="open"))
-        with IsolatedEngine() as engine:
+        with WorkerEngine() as engine:
             stop = Stop(engine, 1)
             with pytest.raises(EngineStoppedError):
                 engine.open(engine_options(tiny_bert))
@@ -121,7 +121,7 @@ class TestStop:
             assert 0 <= stop.seconds < SOON_SECONDS
 
     def test_before_anything_else(self, tiny_bert: Path) -> None:
-        with IsolatedEngine() as engine:
+        with WorkerEngine() as engine:
             engine.stop()
             with pytest.raises(EngineStoppedError):
                 engine.open(engine_options(tiny_bert))
@@ -156,7 +156,7 @@ class TestStop:
 
 class TestClose:
     def test_a_child_that_was_never_used_ends(self) -> None:
-        engine = IsolatedEngine()
+        engine = WorkerEngine()
         engine.start()
         pid = process_id(engine)
         engine.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.engine.worker.engine import IsolatedEngine
+from llama_cli.engine.worker.engine import WorkerEngine
 from tests.conftest import Embedded, cosines, embed_all, open_embedder
 from tests.engine.worker.engines import engine_options, numbered, open_engine, process_id, records
 
@@ -46,7 +46,7 @@ def assert_equal(apart: Embedded, here: Embedded) -> None:
     assert apart.lines == here.lines == list(range(1, len(here.lines) + 1))
     assert apart.lengths == here.lengths
     assert np.array_equal(apart.valid, here.valid)
-    assert (apart.cut, apart.repeated) == (here.cut, here.repeated)
+    assert (apart.truncated, apart.duplicates) == (here.truncated, here.duplicates)
     assert cosines(apart.vectors, here.vectors).min() >= 0.99999
 
 
@@ -58,8 +58,8 @@ def test_thousands_of_texts_of_all_kinds(
 ) -> None:
     apart, here = both(request.getfixturevalue(kind), mixed(), dedup=dedup)
     assert_equal(apart, here)
-    assert here.cut >= 4
-    assert bool(here.repeated) is dedup
+    assert here.truncated >= 4
+    assert bool(here.duplicates) is dedup
 
 
 def test_options_reach_the_other_process(tiny_bert: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_run_after_another(tiny_bert: Path) -> None:
         assert list(engine.embed([])) == []
         second = embed_all(engine, texts)  # type: ignore[arg-type]
     assert_equal(second, first)
-    assert second.repeated == 0
+    assert second.duplicates == 0
 
 
 def test_a_run_cut_short_leaves_nothing_to_the_next(tiny_bert: Path) -> None:
@@ -123,7 +123,7 @@ def test_two_engines_side_by_side(tiny_bert: Path, tiny_causal: Path) -> None:
 
 def test_what_the_model_says_of_itself(tiny_bert: Path) -> None:
     options = engine_options(tiny_bert, max_length=33)
-    with IsolatedEngine() as engine, open_embedder(tiny_bert) as embedder:
+    with WorkerEngine() as engine, open_embedder(tiny_bert) as embedder:
         opened = engine.open(options)
         assert opened.facts == embedder.facts
         assert (opened.pooling, opened.max_length, opened.dimension) == ("mean", 33, 32)
