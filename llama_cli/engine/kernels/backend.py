@@ -1,6 +1,7 @@
 """Our own CPU kernels under llama.cpp, and who multiplies matrices for them.
 
-Where `build` has compiled them, they are given to llama.cpp as one more backend. Matrix products are theirs too, or a BLAS library's where that is installed and faster here.
+Where `build` has compiled them, they are given to llama.cpp as one more backend.
+Matrix products are theirs too, or a BLAS library's where that is installed and faster here.
 """
 
 from __future__ import annotations
