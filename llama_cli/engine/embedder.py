@@ -165,7 +165,7 @@ class LlamaEmbedder(Closing):
         if self._recent is not None and (known := self._recent.find(record.text)):
             return Item(kept, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
-        if tokens.truncated and not self._options.truncate_long:
+        if tokens.truncated and self._options.on_long == "error":
             raise TextTooLongError(record.source, record.line, self.max_length)
         answer = Answer(len(tokens.ids), tokens.truncated)
         if self._recent is not None:

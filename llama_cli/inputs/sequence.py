@@ -52,7 +52,7 @@ class InputSequence(Closing):
             options: what the user chose.
         """
         self.files = files
-        self.skips = SkipLog(skip_bad_rows=options.skip_bad_rows)
+        self.skips = SkipLog(skip_bad_rows=options.on_bad_row == "skip")
         self.carried = pa.schema([])
         self._options = options
         self._taken: Sequence[str] = ()

@@ -47,7 +47,7 @@ class TestCutting:
 
     def test_error_instead_of_cutting_names_the_line(self, tiny_bert: Path) -> None:
         with (
-            open_embedder(tiny_bert, truncate_long=False) as embedder,
+            open_embedder(tiny_bert, on_long="error") as embedder,
             pytest.raises(TextTooLongError, match="line 3: .* more than 64 tokens"),
         ):
             embed_all(embedder, ["a", "b", LONG])

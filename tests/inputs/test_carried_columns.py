@@ -200,7 +200,7 @@ class TestJson:
     def test_bad_lines_have_no_say_in_it(self, tmp_path: Path) -> None:
         path = tmp_path / "in.jsonl"
         path.write_text('{"text": "one", "k": 1}\nbroken\n\n{"text": "two", "k": 2}\n', "ascii")
-        reading = Reading(path, keep="k", skip_bad_rows=True)
+        reading = Reading(path, keep="k", on_bad_row="skip")
         assert reading.carried == [{"k": 1}, {"k": 2}]
 
     @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70])

@@ -123,7 +123,7 @@ class TestErrors:
     def test_a_text_that_is_too_long_keeps_its_type_message_and_hint(self, tiny_bert: Path) -> None:
         texts = [*numbered(100), "water " * 100]
         with (
-            open_engine(tiny_bert, truncate_long=False) as engine,
+            open_engine(tiny_bert, on_long="error") as engine,
             pytest.raises(TextTooLongError) as caught,
         ):
             embed_all(engine, texts)  # type: ignore[arg-type]
@@ -134,7 +134,7 @@ class TestErrors:
 
     def test_an_error_ends_the_run_once_only(self, tiny_bert: Path, children: list[Child]) -> None:
         """It is no crash, so nothing is tried again."""
-        with open_engine(tiny_bert, truncate_long=False) as engine:
+        with open_engine(tiny_bert, on_long="error") as engine:
             with pytest.raises(TextTooLongError):
                 embed_all(engine, ["water " * 100])  # type: ignore[arg-type]
             assert len(children) == 1
