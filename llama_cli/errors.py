@@ -24,7 +24,7 @@ and an exit code.
 An error knows the option that it is about by the name of its field, such as ``max_length``.
 Messages and hints name options so as well, in backticks and with a value where one is meant, as in
 "leave out `on_long=error`": whoever calls a class can pass that, and ``llama_cli.cli`` spells it
-``--on-long error``.
+as a flag.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class LlamaCliError(Exception):
     exit_code = 1
     option: str | None = None
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, option: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, option: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
         self.option = option or self.option

@@ -16,7 +16,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
@@ -71,6 +71,9 @@ Version = Annotated[
 ]
 
 
+Format = Literal["auto", "text", "jsonl", "csv", "tsv", "parquet", "arrow"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmbedOptions:
     """What ``llama-cli embed`` was told."""
@@ -84,8 +87,13 @@ class EmbedOptions:
         ),
     ]
     format: Annotated[
-        Literal["auto", "text", "jsonl", "csv", "tsv", "parquet", "arrow"],
-        option("Input", "--format", help="What all inputs are."),
+        Format,
+        option(
+            "Input",
+            "--format",
+            metavar="NAME",
+            help=f"What all inputs are: {', '.join(get_args(Format))}.",
+        ),
     ] = "auto"
     column: Annotated[
         str | None,

@@ -204,12 +204,15 @@ class LlamaEmbedder(Closing):
 def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:
     if wanted is not None and wanted > facts.context:
         raise UsageError(
-            f"--max-length {wanted}: {facts.name} was trained on at most {facts.context} tokens"
+            f"`max_length={wanted}`: {facts.name} was trained on at most {facts.context} tokens",
+            option="max_length",
         )
     return wanted or facts.context
 
 
 def _resolve_dims(facts: ModelFacts, wanted: int | None) -> int:
     if wanted is not None and wanted > facts.dimension:
-        raise UsageError(f"--dims {wanted}: the vectors of {facts.name} have {facts.dimension}")
+        raise UsageError(
+            f"`dims={wanted}`: the vectors of {facts.name} have {facts.dimension}", option="dims"
+        )
     return wanted or facts.dimension

@@ -120,7 +120,7 @@ class InputSequence(Closing):
             if not self._is(number, before):
                 raise InputError(
                     f"{self.files[number].name}: is not what the unfinished run has read",
-                    hint="restore it, or discard that run with --restart",
+                    hint="restore it, or discard that run with `restart`",
                 )
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.source, len(finished), rows

@@ -15,8 +15,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.progress import events, rates
+from llama_cli.progress import events, meters
 from llama_cli.progress.events import EventProgress
+from llama_cli.progress.meters import RunMeter
 from llama_cli.records import RunProgress
 from tests.cli.conftest import Command
 from tests.cli.test_progress import Clock, at
@@ -153,10 +154,10 @@ def test_a_bar_can_be_forced_into_a_pipe(
 
 def test_events_come_twice_a_second_and_the_last_always(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    for module in (events, rates):
+    for module in (events, meters):
         monkeypatch.setattr(module, "time", clock)
     said: list[Event] = []
-    view = EventProgress(said.append)
+    view = EventProgress(RunMeter(), said.append)
     for step in range(101):
         clock.now = 100 + step / 50
         view.update(at(step))
@@ -173,13 +174,13 @@ def test_events_come_twice_a_second_and_the_last_always(monkeypatch: pytest.Monk
 
 def test_a_pipe_has_no_total(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[Event] = []
-    view = EventProgress(said.append)
+    view = EventProgress(RunMeter(), said.append)
     view.update(RunProgress(rows=0, tokens=0, bytes_read=0, bytes_total=None, bytes_written=0))
     assert said[0]["bytes_total"] is said[0]["seconds_left"] is None
 
 
 def test_a_view_without_rows_says_nothing() -> None:
     said: list[Event] = []
-    stop: Callable[[], None] = EventProgress(said.append).stop
+    stop: Callable[[], None] = EventProgress(RunMeter(), said.append).stop
     stop()
     assert said == []

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from llama_cli.progress import events, plain, rates
-from llama_cli.progress.plain import PlainLines
-from llama_cli.progress.rates import RateMeter, format_seconds
+from llama_cli.progress import events, lines, meters
+from llama_cli.progress.lines import Lines
+from llama_cli.progress.meters import RunMeter
+from llama_cli.progress.numbers import format_seconds
 from llama_cli.records import RunProgress
 
 
@@ -29,7 +30,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (events, plain, rates):
+    for module in (events, lines, meters):
         monkeypatch.setattr(module, "time", clock)
     return clock
 
@@ -41,7 +42,7 @@ def at(rows: int, total: int | None = 10_000) -> RunProgress:
 
 
 def test_share_rates_and_time_left(clock: Clock) -> None:
-    meter = RateMeter()
+    meter = RunMeter()
     meter.add(at(0))
     clock.now += 10
     meter.add(at(250))
@@ -49,7 +50,7 @@ def test_share_rates_and_time_left(clock: Clock) -> None:
 
 
 def test_a_pipe_has_no_share_and_no_end(clock: Clock) -> None:
-    meter = RateMeter()
+    meter = RunMeter()
     meter.add(at(0))
     clock.now += 10
     meter.add(at(250, total=None))
@@ -57,7 +58,7 @@ def test_a_pipe_has_no_share_and_no_end(clock: Clock) -> None:
 
 
 def test_rates_are_those_of_the_last_half_minute(clock: Clock) -> None:
-    meter = RateMeter()
+    meter = RunMeter()
     for _ in range(100):
         clock.now += 1
         meter.add(at(0))
@@ -68,7 +69,7 @@ def test_rates_are_those_of_the_last_half_minute(clock: Clock) -> None:
 
 
 def test_rows_of_an_earlier_run_do_not_count_as_speed(clock: Clock) -> None:
-    meter = RateMeter()
+    meter = RunMeter()
     meter.add(at(200))
     assert meter.describe()[-2:] == ["0 texts/s", "0 tokens/s"]
     clock.now += 10
@@ -86,7 +87,7 @@ def test_lengths_of_time(seconds: float, text: str) -> None:
 def test_plain_lines_come_every_few_seconds(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    view = PlainLines(Console(stderr=True))
+    view = Lines(Console(stderr=True), RunMeter())
     view.update(at(0))
     for second in range(1, 13):
         clock.now += 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from llama_cli.cli.interrupt import SignalWatch, watched_download, watched_signals
 from llama_cli.cli.messages import TextMessages, show_log
+from llama_cli.cli.options import spell_options
 from llama_cli.cli.terminal import printable
 from llama_cli.engine.description import ModelDescription
 from llama_cli.engine.known_models import find_known
@@ -193,8 +194,8 @@ def _facts(model: str, file: ModelFile, described: ModelDescription) -> Facts:
         "opening": list(described.opening),
         "closing": list(described.closing),
         "warnings": list(described.doubts),
-        "refusal": described.refusal,
-        "hint": described.hint,
+        "refusal": spell_options(described.refusal or "") or None,
+        "hint": spell_options(described.hint or "") or None,
         **_known_facts(facts.name, file),
         "tested": describe_tests(sha256, facts.architecture),
     }
