@@ -99,8 +99,8 @@ def _describe(made: Provenance) -> list[str]:
         f"{count(made.skipped, 'blank line')} skipped",
         *([f"{count(made.bad_rows, 'bad row')} skipped"] if made.bad_rows else []),
         f"{count(made.truncated, 'text')} truncated to {made.max_length} tokens",
-        f"{count(made.invalid_utf8, 'line')} not in UTF-8",
-        f"{count(made.without_vector, 'row')} without a vector",
+        f"{made.invalid_utf8:,} not in UTF-8",
+        f"{made.without_vector:,} without a vector",
     ]
     return [
         f"made {made.finished_at:%Y-%m-%d %H:%M} UTC from {made.input.name}",
