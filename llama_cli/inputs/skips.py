@@ -99,7 +99,7 @@ class SourceSkips:
         if not self._log.skip_bad_rows:
             raise BadRowError(
                 f"{place}: {reason}",
-                hint="skip such rows with `on_bad_row=skip`",
+                hint="leave such rows out with `on_bad_row=skip`",
                 option="on_bad_row",
             )
         if self._log.add(self._source, line, reason) > _MOST_PENDING:

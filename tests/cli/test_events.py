@@ -24,8 +24,8 @@ from tests.cli.test_progress import Clock, at
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = (ROOT / "docs" / "events.md").read_text("utf-8")
-# Those of the summary are in the README.
-KEYS = DOCUMENTED + (ROOT / "README.md").read_text("utf-8")
+# Those of the summary are in the reference.
+KEYS = DOCUMENTED + (ROOT / "docs" / "reference.md").read_text("utf-8")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 Event = dict[str, Any]

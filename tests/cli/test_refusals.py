@@ -79,7 +79,10 @@ USAGE: dict[str, tuple[Words, str]] = {
         lambda d: [d / "in.txt", "-o", d / "in.txt" / "x.parquet"],
         "is not a folder",
     ),
-    "pipe without output": (lambda d: [fifo(d / "pipe")], "say where the output goes with --output"),
+    "pipe without output": (
+        lambda d: [fifo(d / "pipe")],
+        "say where the output goes with --output",
+    ),
     "gzip": (lambda d: [write(d / "x.gz", b"\x1f\x8b\x08\x00")], "x.gz: the gzip data is damaged"),
     "UTF-16": (lambda d: [write(d / "u.txt", b"\xff\xfea\x00")], "u.txt: is UTF-16 text"),
     "GGUF as input": (lambda d: [write(d / "m.gguf", b"GGUF\x03")], "is a GGUF model file"),

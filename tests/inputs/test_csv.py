@@ -132,7 +132,7 @@ def test_a_bad_row_is_named(read: Read, row: str, reason: str) -> None:
     with pytest.raises(InputError) as caught:
         read(content)
     assert str(caught.value) == f"in.csv, line 3: {reason}"
-    assert caught.value.hint == "leave such rows out with --on-bad-row skip"
+    assert caught.value.hint == "leave such rows out with `on_bad_row=skip`"
     reading = read(content, on_bad_row="skip", keep="id")
     assert reading.texts == ["first", "last"]
     assert reading.carried == [{"id": "0"}, {"id": "9"}]

@@ -49,7 +49,7 @@ def test_a_bad_line_is_named(read: Read, line: str, reason: str) -> None:
     with pytest.raises(BadRowError) as caught:
         read(GOOD, line, GOOD)
     assert str(caught.value) == f"in.jsonl, line 2: {reason}"
-    assert caught.value.hint == "leave such rows out with --on-bad-row skip"
+    assert caught.value.hint == "leave such rows out with `on_bad_row=skip`"
     reading = read(GOOD, line, "", GOOD, on_bad_row="skip")
     assert reading.places == [(1, "good"), (4, "good")]
     assert reading.left_out == [(2, 2, reason), (3, 3, "blank")]

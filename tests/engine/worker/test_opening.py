@@ -116,7 +116,7 @@ class TestErrors:
             pass
         with pytest.raises(ModelError, match="cannot read"), open_engine(tmp_path / "none.gguf"):
             pass
-        refused = pytest.raises(UsageError, match="--max-length 65: .* at most 64 tokens")
+        refused = pytest.raises(UsageError, match="`max_length=65`: .* at most 64 tokens")
         with refused, open_engine(tiny_bert, max_length=65):
             pass
 
@@ -129,7 +129,7 @@ class TestErrors:
             embed_all(engine, texts)  # type: ignore[arg-type]
         assert type(caught.value) is TextTooLongError
         assert str(caught.value) == "line 101: the text has more than 64 tokens"
-        assert caught.value.hint == "shorten it, or leave out --on-long error to cut it"
+        assert caught.value.hint == "shorten it, or leave out `on_long=error` to truncate it"
         assert caught.value.exit_code == 2
 
     def test_an_error_ends_the_run_once_only(self, tiny_bert: Path, children: list[Child]) -> None:
