@@ -9,9 +9,8 @@ from rich.console import Console
 
 from llama_cli.progress.bar import Bar, RoomyConsole
 from llama_cli.progress.lines import Lines
-from llama_cli.progress.meters import Meter
+from llama_cli.progress.meters import Meter, P
 
-P = TypeVar("P")
 P_contra = TypeVar("P_contra", contravariant=True)
 
 
