@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -41,6 +41,17 @@ class Position(NamedTuple):
 START = Position()
 
 
+class InputState(NamedTuple):
+    """What must be known of the inputs to resume behind a text."""
+
+    position: Position
+    """That text's."""
+    digest: str
+    """Of its input up to there, or of all of a table."""
+    finished: tuple[Fingerprint, ...]
+    """The inputs before it."""
+
+
 class InputSequence(Closing):
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
@@ -64,7 +75,6 @@ class InputSequence(Closing):
         self._next = 0  # input that is read next
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
         self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
-        self._noted = 0  # inputs whose fingerprints are in commits
         self._last: Position | None = None  # the text at which a limit was reached
 
     @property
@@ -102,20 +112,17 @@ class InputSequence(Closing):
                 self.carried = merge_types(file.name, self.carried, found.columns.schema)
         self.carried = storable(self.carried)
 
-    def resume_after(
-        self, place: Position, digest: str, finished: Sequence[Fingerprint], rows: int
-    ) -> None:
+    def resume_after(self, state: InputState, rows: int) -> None:
         """Continue behind a text that an earlier process has read.
 
         Args:
-            place: of that text.
-            digest: what `state` had for it.
-            finished: what the inputs before were.
+            state: what `state` returned for it.
             rows: texts up to there.
 
         Raises:
             InputError: an input is not what it was then.
         """
+        position, digest, finished = state
         for number, before in enumerate(finished):
             if not self._is(number, before):
                 raise InputError(
@@ -123,10 +130,10 @@ class InputSequence(Closing):
                     hint="restore it, or discard that run with `restart`",
                 )
         self._done = dict(enumerate(finished))
-        self._next, self._noted, self._rows = place.source, len(finished), rows
-        source = self._source(place.source)
-        source.resume_after(place.offset, digest)
-        self._last = place if rows == self._options.limit else None
+        self._next, self._rows = position.source, rows
+        source = self._source(position.source)
+        source.resume_after(position.offset, digest)
+        self._last = position if rows == self._options.limit else None
 
     def are(self, inputs: Sequence[Fingerprint]) -> bool:
         """Whether the inputs are, byte for byte, those with these fingerprints.
@@ -189,23 +196,11 @@ class InputSequence(Closing):
                 del self._sources[number]
         self._sources[place.source].passed(place.offset)
 
-    def state(self, place: Position) -> dict[str, Any]:
-        """What a commit has to keep so that `resume_after` can continue behind a text.
-
-        The fingerprints of inputs read to their ends are told once: see `noted`.
-        """
-        finished = [list(self._done[number]) for number in range(self._noted, place.source)]
-        return {
-            "number": place.source,
-            "line": place.line,
-            "position": place.offset,
-            "xxh3_128": self._sources[place.source].digest_at(place.offset),
-            "finished": finished,
-        }
-
-    def noted(self, place: Position) -> None:
-        """Take note that the state at a place is safe."""
-        self._noted = place.source
+    def state(self, position: Position) -> InputState:
+        """What `resume_after` needs to continue behind a text that was not passed yet."""
+        digest = self._sources[position.source].digest_at(position.offset)
+        finished = tuple(self._done[number] for number in range(position.source))
+        return InputState(position, digest, finished)
 
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""

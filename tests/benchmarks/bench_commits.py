@@ -71,7 +71,7 @@ def measure_finish(size: int, folder: Path) -> None:
     columns = [make_columns(rng, words) for _ in range(PREPARED_CALLS)]
     output = folder / "large.parquet"
     partial = PartialOutput(output, overwrite=False)
-    partial.start(RunHeader(uuid.uuid4().hex, datetime.now(UTC), {"benchmark": True}))
+    partial.begin(RunHeader(uuid.uuid4().hex, datetime.now(UTC), resumable=True))
     call = 0
     with ParquetWriter(output, DIMENSION, partial=partial) as writer:
         while writer.bytes_written < size:

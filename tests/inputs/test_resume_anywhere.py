@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from llama_cli.errors import InputError
 from llama_cli.inputs import stream
 from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.sequence import InputSequence, Position
-from llama_cli.inputs.source import Fingerprint
+from llama_cli.inputs.sequence import InputSequence, InputState, Position
 from llama_cli.records import TextRecord
 from tests.inputs.files import OWN, kept_of
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Write
@@ -56,14 +54,12 @@ class Run:
         self.records = list(self.sequence)  # open still: where it stands is asked for later
         return [(r.source, *r[:4], kept_of(r)) for r in self.records]
 
-    def state(self, row: int) -> tuple[Position, dict[str, Any]]:
+    def state(self, row: int) -> InputState:
         record = self.records[row]
-        place = Position(record.source, record.line, record.end)
-        return place, json.loads(json.dumps(self.sequence.state(place)))
+        return self.sequence.state(Position(record.source, record.line, record.end))
 
-    def resume(self, place: Position, state: dict[str, Any], rows: int) -> None:
-        finished = [Fingerprint(*one) for one in state["finished"]]
-        self.sequence.resume_after(place, state["xxh3_128"], finished, rows)
+    def resume(self, state: InputState, rows: int) -> None:
+        self.sequence.resume_after(state, rows)
 
 
 def write_inputs(folder: Path, inputs: Sequence[tuple[str, str, list[str | None]]]) -> list[Path]:
@@ -82,11 +78,11 @@ def check_every_break(paths: Sequence[Path], **options: Any) -> None:
     records = whole.read()
     left_out = whole.sequence.skips.take_all()
     for row in range(len(records)):
-        place, state = whole.state(row)
+        state = whole.state(row)
         rest = Run(paths, **options)
-        rest.resume(place, state, row + 1)
+        rest.resume(state, row + 1)
         assert rest.read() == records[row + 1 :]
-        at = place.source, place.line
+        at = state.position.source, state.position.line
         assert rest.sequence.skips.take_all() == [s for s in left_out if (s.source, s.first) > at]
         assert rest.sequence.fingerprints() == whole.sequence.fingerprints()
 
@@ -119,7 +115,7 @@ def test_so_do_kept_columns_and_a_limit(
     records = whole.read()
     for row in range(len(records)):
         rest = Run(paths, keep=("same",), column="text", limit=limit)
-        rest.resume(*whole.state(row), row + 1)
+        rest.resume(whole.state(row), row + 1)
         assert rest.read() == records[row + 1 :]
 
 
@@ -133,7 +129,7 @@ def test_many_rows(tmp_path: Path, suffix: str) -> None:
     records = whole.read()
     for row in (0, 1, 63, 64, 1023, 1024, 2500, len(records) - 1):
         rest = Run([path], keep=keep)
-        rest.resume(*whole.state(row), row + 1)
+        rest.resume(whole.state(row), row + 1)
         assert rest.read() == records[row + 1 :]
 
 
@@ -148,7 +144,7 @@ def test_another_beginning_is_refused(tmp_path: Path, suffix: str, packed: str) 
     write_inputs(tmp_path, [(suffix, packed, ["one", "TWO", "three"])])
     rest = Run([path])
     with pytest.raises(InputError, match=r"(are|is) not (what|the file that) the unfinished run"):
-        rest.resume(*state, 2)
+        rest.resume(state, 2)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -162,7 +158,7 @@ def test_a_changed_earlier_input_is_refused(tmp_path: Path, suffix: str, change:
     write_inputs(tmp_path, [(suffix, "", [*texts[change]])])
     rest = Run(paths)
     with pytest.raises(InputError, match=rf"0{suffix}: is not what the unfinished run has read"):
-        rest.resume(*state, 3)
+        rest.resume(state, 3)
 
 
 @pytest.mark.parametrize("suffix", PACKABLE)
@@ -174,7 +170,7 @@ def test_more_rows_at_the_end_are_read(tmp_path: Path, suffix: str, packed: str)
     state = whole.state(0)
     write_inputs(tmp_path, [(suffix, packed, ["one", "two", "three"])])
     rest = Run([path])
-    rest.resume(*state, 1)
+    rest.resume(state, 1)
     assert [record[1] for record in rest.read()] == [b"two", b"three"]
 
 
@@ -185,17 +181,5 @@ def test_packed_in_another_way_it_is_the_same_content(tmp_path: Path, suffix: st
     whole.read()
     write_inputs(tmp_path, [(suffix, "zstd", ["one", "two"])])
     rest = Run([path])
-    rest.resume(*whole.state(0), 1)
+    rest.resume(whole.state(0), 1)
     assert [record[1] for record in rest.read()] == [b"two"]
-
-
-def test_what_commits_have_noted_is_not_told_again(tmp_path: Path) -> None:
-    paths = write_inputs(tmp_path, [(".txt", "", [name]) for name in ("one", "two", "three")])
-    whole = Run(paths)
-    whole.read()
-    place, state = whole.state(1)
-    assert len(state["finished"]) == 1
-    whole.sequence.noted(place)
-    assert [Fingerprint(*one) for one in whole.state(2)[1]["finished"]] == (
-        whole.sequence.fingerprints()[1:2]
-    )
