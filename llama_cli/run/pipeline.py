@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from llama_cli.errors import LlamaCliError, UsageError
+from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.provenance import METADATA_KEY, Provenance
 from llama_cli.output.writer import ParquetWriter
@@ -22,7 +23,6 @@ from llama_cli.run.resume import (
     find_finished,
     last_checkpoint,
     make_spec,
-    new_header,
     resume_inputs,
 )
 from llama_cli.run.session import Session, open_session
@@ -83,7 +83,8 @@ def _write(  # noqa: PLR0917 - all that a run is
         resume_inputs(job, spec, checkpoint, session.inputs)
         header = partial.resume()
     else:
-        header = partial.begin(new_header(spec))
+        resumable = spec.identity is not None
+        header = partial.begin(RunHeader(resumable=resumable, spec=spec.to_json()))
     names, model = [file.name for file in session.inputs.files], session.model
     with (
         RunReport(job.report, names, model.max_length) as report,

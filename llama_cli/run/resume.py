@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import collections
 import logging
-import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from llama_cli.errors import InputError, OutputRefusedError
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.inputs.source import Fingerprint
-from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.partial import PartialOutput, another_run
 from llama_cli.output.provenance import FORMAT_VERSION, Provenance
 from llama_cli.output.schema import extra_columns
@@ -59,12 +56,6 @@ def make_spec(job: EmbedJob, session: Session) -> RunSpec:
         command=tuple(job.command),
         folder=str(Path.cwd()),
     )
-
-
-def new_header(spec: RunSpec) -> RunHeader:
-    """The journal's first line of a run that begins."""
-    resumable = spec.identity is not None
-    return RunHeader(uuid.uuid4().hex, datetime.now(UTC), resumable, spec.to_json())
 
 
 def choose_inputs(job: EmbedJob, checkpoint: Checkpoint | None) -> Sequence[Input]:

@@ -13,9 +13,10 @@ import json
 import os
 import re
 import socket
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ class RunHeader:
         version: of the journal.
     """
 
-    run_id: str
-    started_at: datetime
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     resumable: bool = False
     spec: Json = field(default_factory=dict)
     version: int = VERSION

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import stat
 import threading
-import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
@@ -100,7 +99,7 @@ class PartialOutput:
         """The output of a run that is not resumable, begun. Raises what the others do."""
         partial = cls(output, overwrite=overwrite)
         try:
-            partial.begin(RunHeader(uuid.uuid4().hex, datetime.now(UTC)))
+            partial.begin(RunHeader())
         except BaseException:
             partial.release()
             raise
