@@ -65,7 +65,7 @@ def numbered(word: str, count: int) -> bytes:
 
 
 def resuming_after(outcome: Outcome) -> tuple[int, str, int] | None:
-    """The row, and the input and the line before, that a continued run said it resumes from."""
+    """The row, and the input and the line before, that a resumed run said it resumes from."""
     found = re.search(r"resuming at row (\d+), after (.*), (?:line|row) (\d+)\n", outcome.err)
     return (int(found[1]), found[2], int(found[3])) if found else None
 

@@ -144,7 +144,7 @@ def children(pid: int) -> list[int]:
 
 
 def resuming(outcome: Outcome) -> tuple[int, int] | None:
-    """The row and the line that a continued run said it resumes from."""
+    """The row and the line that a resumed run said it resumes from."""
     found = re.search(r"resuming at row (\d+), after line (\d+) of in\.txt", outcome.err)
     return (int(found[1]), int(found[2])) if found else None
 

@@ -81,7 +81,7 @@ def blank(folder: Path, tiny_bert: Path) -> ManyJob:
     "moment", [IN_THE_SECOND_INPUT, BEFORE_THE_FOOTER], ids=["among", "at the end"]
 )
 def test_what_is_left_out_is_counted_once(blank: ManyJob, moment: str) -> None:
-    """At the start, in the middle, and behind the last row, which no commit knows of."""
+    """At the start, in the middle, and after the last row, which no commit knows of."""
     expected = finish_and_keep(blank)
     assert counts(expected) == BLANK_COUNTS
     reported = blank.report.read_bytes()

@@ -28,7 +28,7 @@ def descriptors() -> None:
 
 
 def test_many_arrow_files(folder: Path, tiny_bert: Path) -> None:
-    """Each stays mapped, with a descriptor, until a row behind it is written."""
+    """Each stays mapped, with a descriptor, until a row after it is written."""
     job = make_job(folder, tiny_bert, files={"a.txt": b"one"})
     for number in range(600):
         with pa.OSFile(str(job.inputs / f"{number:04}.arrow"), "wb") as sink:
@@ -40,7 +40,7 @@ def test_many_arrow_files(folder: Path, tiny_bert: Path) -> None:
 
 
 def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
-    """The digest is that of the new file, and so a run would resume in it behind old rows."""
+    """The digest is that of the new file, and so a run would resume in it after old rows."""
     path = tmp_path / "a.parquet"
     write_parquet(path, make_rows(100, seed=1))
     before = path.read_bytes()

@@ -55,7 +55,7 @@ def test_the_rows_of_earlier_runs_count(job: ManyJob, moment: str) -> None:
 
 @pytest.mark.parametrize("limit", [600, 1200])
 def test_a_limit_at_the_end_of_an_input(job: ManyJob, limit: int) -> None:
-    """Nothing behind it is read, were it only to find it blank."""
+    """Nothing after it is read, were it only to find it blank."""
     job.finish("--limit", limit)
     assert counts(job.output) == [limit, 1 if limit == 600 else 3, 0]
 

@@ -83,7 +83,7 @@ def _rows(skipped: Any) -> set[tuple[int, int, str]]:
 def _read_with_states(
     source: InputSequence,
 ) -> tuple[list[InputState], list[tuple[Any, ...]], list[list[SkippedRows]]]:
-    """The state behind each text, the texts, and what was left out before each and behind all."""
+    """The state after each text, the texts, and what was left out before each and after all."""
     states, records, skipped = [], [], []
     for record in source:
         place = Position(record.source, record.line, record.end)

@@ -1,4 +1,4 @@
-"""A run that ends early is continued from its last commit, and nobody can tell afterwards."""
+"""A run that ends early is resumed from its last commit, and nobody can tell afterwards."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_killed_process_leaves_its_commits(killed: Path) -> None:
     assert partial_of(out).stat().st_size > journal.commits[-1].end + 100
 
 
-def test_a_continued_run_gives_the_file_of_an_uninterrupted_one(
+def test_a_resumed_run_gives_the_file_of_an_uninterrupted_one(
     out: Path, uninterrupted: Path
 ) -> None:
     run(out)
