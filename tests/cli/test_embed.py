@@ -106,7 +106,7 @@ def test_the_footer_tells_where_the_vectors_come_from(
     cli("embed", notes, "-m", tiny_bert, "--no-normalize", "--max-length", 10)
     metadata = pq.read_metadata(notes.with_suffix(".parquet"))
     made = json.loads(metadata.metadata[b"llama_cli"])
-    assert made["format_version"] == 1
+    assert made["format_version"] == 2
     assert made["model"] == {
         "name": "tiny bert",
         "sha256": hashlib.sha256(tiny_bert.read_bytes()).hexdigest(),

@@ -65,7 +65,7 @@ USAGE: dict[str, tuple[Words, str]] = {
     "output is a folder": (lambda d: [d / "in.txt", "-o", d, "--overwrite"], "is a folder"),
     "output is a device": (
         lambda d: [d / "in.txt", "-o", "/dev/null", "--overwrite"],
-        "/dev/null: is not a regular file",
+        "/dev/null is not a regular file",
     ),
     "output is the input": (
         lambda d: [d / "in.txt", "-o", d / "in.txt", "--overwrite"],
@@ -88,7 +88,7 @@ USAGE: dict[str, tuple[Words, str]] = {
     "GGUF as input": (lambda d: [write(d / "m.gguf", b"GGUF\x03")], "is a GGUF model file"),
     "output named as a folder": (
         lambda d: [d / "in.txt", "-o", f"{d}/new/"],
-        "/new/: is a folder; name a file in it",
+        "/new/ is a folder; name a file in it",
     ),
     "output with too long a name": (
         lambda d: [d / "in.txt", "-o", d / ("x" * 300)],

@@ -8,7 +8,7 @@ import stat
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import xxhash
@@ -246,9 +246,11 @@ def check_output(output: Output, inputs: Iterable[str], *, overwrite: bool) -> N
         OutputRefusedError: it is a folder, a device, an input, or exists already.
         ParquetError: its server does not answer.
     """
-    target = make_target(output)
+    target, exists = make_target(output), False
     try:
-        if target.exists():
+        with suppress(NotADirectoryError):  # which is the folder's fault
+            exists = target.exists()
+        if exists:
             if any(map(target.is_same, inputs)):
                 raise OutputRefusedError(
                     f"{output}: the output is the input itself", path=path_of(output)
