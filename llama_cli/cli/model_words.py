@@ -79,7 +79,7 @@ def facts_of(model: str, file: ModelFile, described: ModelDescription) -> Facts:
         "pooling": facts.pooling,
         "opening": list(described.opening),
         "closing": list(described.closing),
-        "warnings": list(described.doubts),
+        "warnings": list(described.warnings),
         "refusal": described.refusal,
         "hint": described.hint,
         **_known_of(facts.name, file),
@@ -123,7 +123,7 @@ def describe(facts: Facts) -> list[str]:
         "embed": f"refuses it: {refusal}{f'; {hint}' if hint else ''}" if refusal else "takes it",
     }
     shown = [f"{label.ljust(_LABEL)}  {value}" for label, value in lines.items() if value]
-    return [*shown, *(f"{'warning'.ljust(_LABEL)}  it {doubt}" for doubt in facts["warnings"])]
+    return [*shown, *(f"{'warning'.ljust(_LABEL)}  it {warning}" for warning in facts["warnings"])]
 
 
 def _quoted(prompt: str) -> str:

@@ -18,9 +18,8 @@ from llama_cli.cli.settings import EmbedSettings
 from llama_cli.cli.summary import as_json
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.facts import PoolingChoice
-from llama_cli.engine.known import Task
-from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.worker.allocator import give_back_large_blocks
+from llama_cli.engine.memory import give_back_large_blocks
+from llama_cli.engine.options import EmbedderOptions, Task
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
 from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs

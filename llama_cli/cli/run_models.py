@@ -14,7 +14,7 @@ from llama_cli.cli.messages import TextMessages, show_log
 from llama_cli.cli.model_words import describe, describe_rows, facts_of, row_of
 from llama_cli.cli.numbers import count, format_bytes
 from llama_cli.cli.printable import printable
-from llama_cli.engine.worker.description import describe_apart
+from llama_cli.engine.worker.engine import describe_model
 from llama_cli.errors import UsageError
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from llama_cli.models.file import ModelFile
@@ -51,7 +51,7 @@ def run_info(model: str, *, as_json: bool) -> int:
         UsageError: several files fit.
     """
     file = find_on_disk(model)
-    facts = facts_of(model, file, describe_apart(file.path))
+    facts = facts_of(model, file, describe_model(file.path))
     if as_json:
         print(json.dumps(facts))
     else:
@@ -71,9 +71,9 @@ def run_pull(model: str, *, quiet: bool) -> int:
     watch = SignalWatch(as_json=False, as_events=False)
     with watched_signals(watch), watched_download(watch, messages.start_download()) as access:
         file = resolve_model(model, None, access)
-    described = describe_apart(file.path)
-    for doubt in described.doubts:
-        log.warning("%s %s", described.facts.name, doubt)
+    described = describe_model(file.path)
+    for warning in described.warnings:
+        log.warning("%s %s", described.facts.name, warning)
     if described.refusal:
         hint = f"; {described.hint}" if described.hint else ""
         log.warning("embed refuses this model: %s%s", described.refusal, hint)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from llama_cli.engine.facts import PoolingChoice
-from llama_cli.engine.known import Task
+
+Task = Literal["document", "query"]
 
 
 @dataclass(frozen=True, slots=True)

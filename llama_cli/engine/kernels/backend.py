@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from llama_cli.engine.blas import Blas, installed_blas
+from llama_cli.engine.kernels.blas import Blas, installed_blas
 from llama_cli.engine.kernels.installed import NotUsableError, find_kernels
 from llama_cli.engine.library import llama_cpp
 from llama_cli.errors import UsageError
