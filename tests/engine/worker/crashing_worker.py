@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from llama_cli.engine.context import Context
 from llama_cli.engine.tokenizer import Tokenizer, Tokens
-from llama_cli.engine.worker import worker
+from llama_cli.engine.worker import main as worker
 from llama_cli.engine.worker.channel import Channel
 from llama_cli.records import FloatMatrix, TextRecord, TokenIds, VectorBatch
 
@@ -27,7 +27,7 @@ class Crash:
 
     Attributes:
         word: texts with this word end it, while they are tokenized or decoded.
-        of: the signal's name; or ``exit``, or ``hang`` for not resuming.
+        of: the signal's name; or ``exit``, or ``hang`` for not going on.
         at: where it ends; ``open`` is before the model is loaded, ``sent`` is once the vector of
             the text, which was given alone, is on its way.
         company: only where the batch holds other texts, too.

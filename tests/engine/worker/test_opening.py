@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.errors import EngineError, ModelError, TextTooLongError, UsageError
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
@@ -132,12 +132,14 @@ class TestErrors:
         assert caught.value.hint == "shorten it, or leave out --on-long error to cut it"
         assert caught.value.exit_code == 2
 
-    def test_an_error_ends_the_run_once_only(self, tiny_bert: Path, children: list[Child]) -> None:
+    def test_an_error_ends_the_run_once_only(
+        self, tiny_bert: Path, workers: list[WorkerProcess]
+    ) -> None:
         """It is no crash, so nothing is tried again."""
         with open_engine(tiny_bert, truncate_long=False) as engine:
             with pytest.raises(TextTooLongError):
                 embed_all(engine, ["water " * 100])  # type: ignore[arg-type]
-            assert len(children) == 1
+            assert len(workers) == 1
 
 
 class TestLog:
@@ -145,14 +147,14 @@ class TestLog:
         self,
         tmp_path: Path,
         crash: ArmCrashes,
-        children: list[Child],
+        workers: list[WorkerProcess],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         crash(Crash("killer"))
         path = write_bert(tmp_path / "unsaid.gguf", lowercase=None)
         with open_engine(path) as engine:
             embed_all(engine, ["water", "killer", "time"])  # type: ignore[arg-type]
-        assert len(children) == 4
+        assert len(workers) == 4
         said = [record for record in caplog.records if UNSAID in record.getMessage()]
         assert [(one.levelname, one.name) for one in said] == [
             ("WARNING", "llama_cli.engine.tokenizer")
