@@ -157,7 +157,7 @@ class TestLog:
         assert len(workers) == 4
         said = [record for record in caplog.records if UNSAID in record.getMessage()]
         assert [(one.levelname, one.name) for one in said] == [
-            ("WARNING", "llama_cli.engine.tokenizer")
+            ("WARNING", "llama_cli.engine.wordpiece")
         ]
 
     def test_another_engine_says_it_again(
