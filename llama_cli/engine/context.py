@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from llama_cli.engine.errors import failure
+from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import Pooling
-from llama_cli.engine.library import forget_errors, llama_cpp
+from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.memory import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model
 from llama_cli.records import FloatMatrix, TokenIds

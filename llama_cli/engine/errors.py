@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 from typing import Literal, NamedTuple
 
-from llama_cli.engine.library import last_error
 from llama_cli.errors import EngineError, LlamaCliError, ModelError
 
 Failure = Literal[
@@ -43,14 +43,35 @@ _ERRORS: dict[Failure, _Error] = {
 }
 
 
+_recent_errors: collections.deque[str] = collections.deque(maxlen=8)
+
+
+def note_error(line: str) -> None:
+    """Remember an error that llama.cpp logs."""
+    _recent_errors.append(line)
+
+
+def forget_errors() -> None:
+    """Start afresh before a call whose failure they shall explain."""
+    _recent_errors.clear()
+
+
 def failure(kind: Failure, what: object = None, reason: object = None) -> LlamaCliError:
     """The error for a failure, to be raised.
 
     Args:
         kind: which failure it is.
         what: what it failed with or at.
-        reason: why; what llama.cpp said about it where that is None.
+        reason: why; if None, what llama.cpp logged first since `forget_errors`.
     """
     error = _ERRORS[kind]
-    why = reason or last_error() or "llama.cpp gave no reason"
-    return error.kind(error.message.format(what=what, reason=why), hint=error.hint)
+    logged = (_without_prefix(line) for line in _recent_errors if line.strip())
+    reason = reason or next(logged, "llama.cpp gave no reason")
+    return error.kind(error.message.format(what=what, reason=reason), hint=error.hint)
+
+
+def _without_prefix(line: str) -> str:
+    """Drop the names of C++ functions that llama.cpp puts before its messages."""
+    head, separator, tail = line.partition(": ")
+    message = tail if separator and " " not in head else line
+    return message.removeprefix("error loading model: ")

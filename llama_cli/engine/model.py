@@ -12,11 +12,11 @@ from typing import Any
 
 from llama_cli.closing import Closing
 from llama_cli.engine.devices import Placement
-from llama_cli.engine.errors import failure
+from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels.backend import Kernels, use_kernels
 from llama_cli.engine.kernels.installed import cpu_features
-from llama_cli.engine.library import forget_errors, llama_cpp
+from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
 from llama_cli.splits import size_of_parts

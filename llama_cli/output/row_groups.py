@@ -73,7 +73,7 @@ class RowGroupWriter:
                 self.write_row_group()
 
     def write_row_group(self) -> None:
-        """Write all that waits as one row group; nothing happens where nothing waits."""
+        """Write all rows that wait, if any, as one row group."""
         rows = len(self._rows)
         if not rows:
             return

@@ -179,7 +179,7 @@ class ParquetWriter:
         Raises:
             OutputRefusedError: something that may not be replaced has appeared at the output.
             ParquetError: the file could not be finished; it is removed. Where only the last
-                rename failed the finished file is kept and the hint says where.
+                rename failed the finished file stays, and the hint says where.
         """
         if self._metadata is not None:
             return self._metadata

@@ -64,7 +64,7 @@ def _line_only(_source: int, line: int) -> str:
 
 
 class EngineStoppedError(LlamaCliError):
-    """`WorkerEngine.stop` was called."""
+    """The engine was told to stop, by `WorkerEngine.stop`."""
 
 
 class WorkerEngine(Closing):
@@ -135,7 +135,7 @@ class WorkerEngine(Closing):
 
         Raises:
             TextTooLongError: a text is too long and cutting is not allowed.
-            EngineError: llama.cpp failed, or crashed on one text after another.
+            EngineError: llama.cpp failed, or crashed many times in a row.
             EngineStoppedError: `stop` was called.
             Exception: what reading the records raised, after the vectors of those before.
         """

@@ -86,7 +86,7 @@ class Feeder:
         self._thread.join(_PATIENCE_SECONDS)
 
     def _run(self) -> None:
-        """Nothing may end this thread unseen: somebody waits for answers."""
+        # Not even a bug may end this thread unseen: somebody waits for answers.
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - raised again by `raise_breakdown`
@@ -134,7 +134,7 @@ class Feeder:
         return not all_sent or self._exhausted or self._unanswered_bytes < _MOST_BYTES
 
     def _forget(self, worker: WorkerProcess) -> None:
-        """Wait for another worker: this one has ended."""
+        """Wait for the next worker: this one has ended."""
         with self._changed:
             if self._worker is worker:
                 self._worker = None
@@ -146,7 +146,7 @@ class Feeder:
                 self._ended = not count
 
     def _read(self) -> None:
-        """Read the next texts; a failure comes to the one who waits for the vectors."""
+        """Read the next texts; whoever waits for the vectors is told of a failure."""
         group: list[TextRecord] = []
         try:
             group.extend(_group(self._records))
