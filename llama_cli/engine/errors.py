@@ -24,7 +24,7 @@ _ERRORS: dict[Failure, _Error] = {
     "memory": _Error(
         ModelError,
         "no memory for {what}, or the model cannot embed: {reason}",
-        hint="try a smaller --max-length, or --device cpu",
+        hint="try a smaller `max_length`, or `device=cpu`",
     ),
     "decode": _Error(EngineError, "llama.cpp could not decode a batch (code {what}): {reason}"),
     "no vector": _Error(EngineError, "llama.cpp gave no vector for a text"),
