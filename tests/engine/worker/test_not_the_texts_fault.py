@@ -17,7 +17,7 @@ from tests.engine.worker.engines import numbered, open_engine, process_id, recor
 from tests.tiny_models import write_bert
 
 
-def test_a_model_that_cannot_resume_leaves_no_texts_without_vectors(
+def test_a_model_that_crashes_on_and_on_leaves_no_texts_without_vectors(
     tiny_bert: Path, crash: ArmCrashes
 ) -> None:
     """The last crashes before it is given up were not the texts' doing."""
