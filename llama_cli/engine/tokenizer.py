@@ -80,7 +80,9 @@ class Tokenizer:
     def tokenize(self, text: bytes) -> Tokens:
         """Tokens of one text behind the prompt. The closing special token is never cut off."""
         content = self._content.content_ids(self._prompt + text, self._room)
-        return Tokens(self._frame.around(content[: self._room]), len(content) > self._room)
+        ids = np.asarray(content[: self._room], np.int32)
+        framed = np.concatenate((self._frame.opening, ids, self._frame.closing))
+        return Tokens(framed, len(content) > self._room)
 
 
 class NativeTokenizer:

@@ -84,11 +84,6 @@ class Frame:
             )
         return room
 
-    def around(self, content: list[int] | TokenIds) -> TokenIds:
-        """The content's ids with the special tokens around them, as int32[n]."""
-        middle = np.asarray(content, np.int32)
-        return np.concatenate((self.opening, middle, self.closing))
-
 
 class SpecialAdder(Protocol):
     """The part of the native tokenizer that is needed here."""
