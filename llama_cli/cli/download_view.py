@@ -14,8 +14,8 @@ from rich.table import Column
 from llama_cli.cli.events import write_event
 from llama_cli.cli.interrupt import SignalWatch
 from llama_cli.cli.numbers import format_bytes
-from llama_cli.models.access import HubAccess
 from llama_cli.progress.rates import format_seconds
+from llama_cli.storage.download import ProgressCallback
 
 _PLAIN_INTERVAL_SECONDS = 5.0
 _EVENT_INTERVAL_SECONDS = 0.5
@@ -36,8 +36,8 @@ class DownloadView(Protocol):
 
 
 @contextlib.contextmanager
-def watched_download(watch: SignalWatch, view: DownloadView) -> Iterator[HubAccess]:
-    """Access to the Hub whose downloads are shown, and are spoken of where a signal ends them."""
+def watched_download(watch: SignalWatch, view: DownloadView) -> Iterator[ProgressCallback]:
+    """Follow a download: it is shown, and spoken of where a signal ends it."""
     before = watch.describe
 
     def follow(done: int, total: int) -> None:
@@ -48,7 +48,7 @@ def watched_download(watch: SignalWatch, view: DownloadView) -> Iterator[HubAcce
         view.update(done, total)
 
     try:
-        yield HubAccess(on_progress=follow)
+        yield follow
     finally:
         view.stop()
         watch.describe = before

@@ -9,9 +9,8 @@ from llama_cli.cli.numbers import format_bytes
 from llama_cli.engine.description import ModelDescription
 from llama_cli.engine.known_models import find_known
 from llama_cli.errors import ModelError
-from llama_cli.models.file import ModelFile
+from llama_cli.models.file import ModelFile, describe_tests
 from llama_cli.models.gguf_header import read_header
-from llama_cli.models.tested import describe_tests
 
 Facts = dict[str, Any]
 

@@ -24,8 +24,7 @@ from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
 from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.models.access import HubAccess
-from llama_cli.models.fingerprint import float_copies_folder
+from llama_cli.models.file import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.output.durable.status import is_work_file
 from llama_cli.output.durable.target import beside
@@ -34,6 +33,7 @@ from llama_cli.run.dry_run import estimate
 from llama_cli.run.job import EmbedJob, check_output, check_prompt, check_report, name_output
 from llama_cli.run.pipeline import run
 from llama_cli.run.provenance import RunSummary
+from llama_cli.storage.download import ProgressCallback
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ def run_embed(settings: EmbedSettings) -> int:
     show_log(messages, debug=settings.debug, quiet=settings.quiet)
     watch = SignalWatch(as_json=settings.as_json, as_events=settings.progress == "json")
     with watched_signals(watch):
-        with watched_download(watch, messages.start_download()) as access:
-            job = resolve_job(settings, access)
+        with watched_download(watch, messages.start_download()) as on_progress:
+            job = resolve_job(settings, on_progress)
         if settings.dry_run:
             return _try(job, settings, messages, watch)
         return _embed(job, settings, messages, watch)
@@ -114,7 +114,7 @@ def _print(text: str) -> None:
         raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
+def resolve_job(settings: EmbedSettings, on_progress: ProgressCallback) -> EmbedJob:
     """Check the options against the machine and the files, before any model is loaded.
 
     A model of the Hub that is not in its cache is downloaded, after all else is found to be right.
@@ -145,7 +145,7 @@ def resolve_job(settings: EmbedSettings, access: HubAccess) -> EmbedJob:
             limit=settings.limit,
         ),
         output=output,
-        model=resolve_model(settings.model, settings.filename, access),
+        model=resolve_model(settings.model, settings.filename, on_progress),
         device=settings.device,
         gpu_layers=settings.gpu_layers,
         embedder=EmbedderOptions(

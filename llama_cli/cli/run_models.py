@@ -17,7 +17,9 @@ from llama_cli.cli.printable import printable
 from llama_cli.engine.worker.description import describe_apart
 from llama_cli.errors import UsageError
 from llama_cli.models.builtin.file import DEFAULT_MODEL
+from llama_cli.models.cached import list_cached, remove_cached
 from llama_cli.models.file import ModelFile
+from llama_cli.models.hub_cache import translated_errors
 from llama_cli.models.names import BUILTIN
 from llama_cli.models.resolve import find_on_disk, hub_name, resolve_model
 
@@ -30,9 +32,6 @@ def run_list(*, as_json: bool) -> int:
     Raises:
         ModelError: the cache cannot be read.
     """
-    from llama_cli.models.cached import list_cached
-    from llama_cli.models.hub_cache import translated_errors
-
     rows = [row_of(BUILTIN, ModelFile(DEFAULT_MODEL, builtin=True))]
     with translated_errors():
         rows += [row_of(cached.name, cached.file()) for cached in list_cached()]
@@ -69,8 +68,8 @@ def run_pull(model: str, *, quiet: bool) -> int:
     messages = TextMessages("auto", quiet=quiet)
     show_log(messages, debug=False, quiet=quiet)
     watch = SignalWatch(as_json=False, as_events=False)
-    with watched_signals(watch), watched_download(watch, messages.start_download()) as access:
-        file = resolve_model(model, None, access)
+    with watched_signals(watch), watched_download(watch, messages.start_download()) as on_progress:
+        file = resolve_model(model, None, on_progress)
     described = describe_apart(file.path)
     for doubt in described.doubts:
         log.warning("%s %s", described.facts.name, doubt)
@@ -103,8 +102,6 @@ def run_remove(model: str) -> int:
     if name is None:
         what = "the built-in model" if model == BUILTIN else "a file of your own"
         raise UsageError(f"{model}: {what} is not removed; only models in the Hub's cache are")
-    from llama_cli.models.removal import remove_cached
-
     names, freed = remove_cached(name)
     for one in names:
         print(printable(f"removed {one}"))

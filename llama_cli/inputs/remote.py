@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
-from llama_cli.storage.reader import RemoteFile
-from llama_cli.storage.resolve import FoundFile, find_file, find_files
+from llama_cli.storage.reader import RemoteFile, RemoteObject
+from llama_cli.storage.resolve import find_file, find_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class RemoteInput:
         name: its URL, without what may be secret.
     """
 
-    remote: FoundFile
+    remote: RemoteObject
     name: str
 
     @property

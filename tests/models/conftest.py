@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import close_session
 
-from llama_cli.models.access import HubAccess
 from llama_cli.models.file import ModelFile
 from llama_cli.models.resolve import resolve_model
+from llama_cli.storage import retry
+from llama_cli.storage.download import ProgressCallback
 from tests.cli.conftest import Command, cli, installed_cli, notes  # noqa: F401 - fixtures
 from tests.models.stand_in import StandIn, open_stand_in
 
@@ -50,11 +51,17 @@ def cache(hub: StandIn) -> Path:
 
 
 @pytest.fixture
-def resolve(hub: StandIn) -> Resolve:
+def resolve(hub: StandIn, monkeypatch: pytest.MonkeyPatch) -> Resolve:
     """Finds a model as `--model` does, without pauses between tries."""
 
-    def call(model: str, filename: str | None = None, **options: object) -> ModelFile:
-        access = HubAccess(**{"pauses": (0, 0, 0, 0), **options})  # type: ignore[arg-type]
-        return resolve_model(model, filename, access)
+    def call(
+        model: str,
+        filename: str | None = None,
+        pauses: Sequence[float] = (0,) * len(retry.PAUSES),
+        on_progress: ProgressCallback = lambda _done, _total: None,
+    ) -> ModelFile:
+        with monkeypatch.context() as patch:
+            patch.setattr(retry, "PAUSES", pauses)
+            return resolve_model(model, filename, on_progress)
 
     return call

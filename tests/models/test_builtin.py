@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import LlamaCliError
-from llama_cli.models import build_default
 from llama_cli.models.builtin.convert import NEEDED_FILES, WEIGHTS
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import ModelError
-from llama_cli.models import download
 from llama_cli.models.builtin.file import DEFAULT_MODEL
+from llama_cli.storage.download import rough_size
 from tests.models.conftest import Resolve
 from tests.models.stand_in import COMMIT, StandIn, digest_of
 
@@ -260,4 +260,4 @@ def test_a_real_model_comes_through_whole(hub: StandIn, resolve: Resolve) -> Non
     hub.add("sentence-transformers/MiniLM", {"mini.gguf": DEFAULT_MODEL.read_bytes()})
     model = resolve("sentence-transformers/MiniLM")
     assert model.path.stat().st_size == DEFAULT_MODEL.stat().st_size
-    assert download.in_words(model.path.stat().st_size) == "46 MB"
+    assert rough_size(model.path.stat().st_size) == "46 MB"

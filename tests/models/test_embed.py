@@ -77,7 +77,7 @@ def test_what_cannot_be_downloaded_is_one_line_and_leaves_no_output(
 ) -> None:
     done = installed_cli("embed", notes, "-m", "owner/absent", "--json")
     assert done.code == 3
-    words = "owner/absent is not on the Hub (HTTP 404), and there is no such local file"
+    words = "owner/absent: is not on the Hub (HTTP 404), and there is no such local file"
     assert done.err.startswith(f"llama-cli: error: {words}")
     assert done.err.count("\n") == 1
     assert json.loads(done.out)["exit_code"] == 3

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
+from huggingface_hub import constants
 
 from llama_cli.errors import ModelError
-from llama_cli.models import hub_errors
+from llama_cli.storage import retry
 from tests.models.conftest import Resolve
 from tests.models.stand_in import Headers, StandIn
 
@@ -61,7 +62,7 @@ def test_not_for_ever(hub: StandIn, resolve: Resolve, status: int) -> None:
 def test_a_hub_that_does_not_answer_is_tried_again(
     hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_errors.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
     hub.add(REPO, FILES, delay=0.6)
     with pytest.raises(ModelError, match="no answer from the Hub in time; tried 2 times"):
         resolve(REPO, pauses=(0,))
@@ -74,7 +75,7 @@ def test_pauses_grow_and_heed_the_server(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(hub_errors.time, "sleep", slept.append)
+    monkeypatch.setattr(retry.time, "sleep", slept.append)
     hub.add(REPO, FILES, fail=[(503, {}), (429, {"Retry-After": "30"}), (0, {}), (502, {})])
     with caplog.at_level(logging.INFO, "llama_cli"):
         resolve(REPO, pauses=(1, 2, 4, 8))
@@ -102,7 +103,7 @@ def test_what_it_says_may_be_anything(hub: StandIn, resolve: Resolve, body: str)
 def test_a_name_that_cannot_be_asked_for_may_be_a_path(
     hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_errors.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="tried 2 times, and there is no such local file as a/b"):
         resolve("a/b", pauses=(0,))
 

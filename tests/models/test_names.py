@@ -6,8 +6,10 @@ import pytest
 
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.models.choice import choose_model, list_models, weights_in_name
-from llama_cli.models.listing import Listing, RepoFile, in_words, recall_listing, remember_listing
+from llama_cli.models.hub_cache import recall_listing, remember_listing
 from llama_cli.models.names import HubName, parse_hub_name
+from llama_cli.storage.download import rough_size
+from llama_cli.storage.hub import Listing, RepoFile
 
 COMMIT = "c0ffee00" * 5
 
@@ -172,4 +174,4 @@ class TestListing:
     ],
 )
 def test_sizes_in_words(size: int, words: str) -> None:
-    assert in_words(size) == words
+    assert rough_size(size) == words

@@ -186,11 +186,11 @@ class TestLocalFirst:
         with pytest.raises(ModelError) as caught:
             resolve("models/foo")
         assert str(caught.value) == (
-            "models/foo is not on the Hub (HTTP 404), and there is no such local file as models/foo"
+            "models/foo: is not on the Hub (HTTP 404), and there is no such local file as models/foo"
         )
         with pytest.raises(ModelError) as caught:
             resolve("hf:models/foo")
-        assert str(caught.value) == "models/foo is not on the Hub (HTTP 404)"
+        assert str(caught.value) == "models/foo: is not on the Hub (HTTP 404)"
 
     @pytest.mark.parametrize("path", ["./a/b", "/a/b", "~/a", "a/b/c", "x.gguf", "a/x.gguf", "a"])
     def test_what_looks_like_a_path_asks_nobody(

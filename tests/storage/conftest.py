@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import close_session
 
-from llama_cli.storage import trouble
+from llama_cli.storage import retry
 from tests.cli.conftest import Command, cli, installed_cli, notes  # noqa: F401 - fixtures
 from tests.run.conftest import _leave_no_process  # noqa: F401 - fixture
 from tests.storage.bucket_server import KEYS, Bucket, BucketServer, make_bucket
@@ -34,7 +34,7 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process it is not waited long before a try."""
-    monkeypatch.setattr(trouble.time, "sleep", lambda _: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
 
 
 @pytest.fixture(scope="session")

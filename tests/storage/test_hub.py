@@ -55,7 +55,7 @@ def test_a_private_one(full: HubServer, cli: Command, monkeypatch: pytest.Monkey
     full.token = "hf_SECRET"
     refused = cli("embed", f"{ROOT}/data/a.txt", "-o", "out.parquet")
     assert refused.code == 2
-    assert "there is no such repository, or it is private; set HF_TOKEN" in refused.err
+    assert "is not on the Hub, or not for everybody (HTTP 401); check the name; if it is private" in refused.err
     monkeypatch.setenv("HF_TOKEN", full.token)
     records, _ = read_all(*find_inputs([f"{ROOT}/data/a.txt"]))
     assert len(records) == 2
@@ -66,11 +66,11 @@ def test_a_private_one(full: HubServer, cli: Command, monkeypatch: pytest.Monkey
     [
         (f"{ROOT}/none.txt", "no such file"),
         (f"{ROOT}/*.parquet", "no file matches"),
-        (f"{ROOT}@none/a.txt", "the repository has no such revision"),
-        ("hf://datasets/owner/none/a.txt", "there is no such repository"),
+        (f"{ROOT}@none/a.txt", "the repository has no revision none (HTTP 404)"),
+        ("hf://datasets/owner/none/a.txt", "is not on the Hub (HTTP 404)"),
         ("hf://buckets/owner/name/a.txt", "is a bucket of the Hub"),
-        ("hf://datasets/", "is no place on the Hub"),
-        ("hf://", "is no place on the Hub"),
+        ("hf://datasets/", "is no path on the Hub"),
+        ("hf://", "is no path on the Hub"),
     ],
 )
 def test_what_is_refused(full: HubServer, cli: Command, url: str, reason: str) -> None:

@@ -259,7 +259,7 @@ def test_an_output_on_the_hub(hub: HubServer, cli: Command, notes: Path, tiny_be
     assert "exists already" in refused.err
     missing = cli("embed", notes, "-o", "hf://datasets/owner/none/out.parquet")
     assert missing.code == 2
-    assert "there is no such repository" in missing.err
+    assert "is not on the Hub (HTTP 404)" in missing.err
 
 
 def test_one_of_several_parts(bucket: Bucket, tmp_path: Path) -> None:
