@@ -51,7 +51,7 @@ def _log_callback(binding: Any) -> Any:
 
 
 def forget_errors() -> None:
-    """Start afresh before a call whose failure `last_`--on-long`, `truncate\|error` shall explain."""
+    """Start afresh before a call whose failure `last_error` shall explain."""
     _recent_errors.clear()
 
 

@@ -26,7 +26,7 @@ class Counts:
         duplicates: texts that got the vector of an equal text before them.
         without_vector: rows for which the model gave no finite vector.
         tokens: tokens fed to the model.
-        place: of the last row in the inputs.
+        position: of the last row in the inputs.
         bytes_read: of all inputs up to there, about.
     """
 
@@ -38,7 +38,7 @@ class Counts:
     duplicates: int = 0
     without_vector: int = 0
     tokens: int = 0
-    place: Position = START
+    position: Position = START
     bytes_read: int = 0
 
     def add(self, batch: VectorBatch) -> None:
@@ -65,7 +65,7 @@ class Counts:
     def to_state(self, source: dict[str, Any]) -> dict[str, Any]:
         """As a commit keeps it, with what the inputs have to know at this place."""
         counts = asdict(self)
-        del counts["rows"], counts["place"]
+        del counts["rows"], counts["position"]
         return {"input": source} | counts
 
     @classmethod
@@ -74,4 +74,4 @@ class Counts:
         read = state["input"]
         place = Position(read["number"], read["line"], read["position"])
         counts = {field.name: state[field.name] for field in fields(cls) if field.name in state}
-        return cls(rows=rows, place=place, **counts)
+        return cls(rows=rows, position=place, **counts)

@@ -39,7 +39,7 @@ class EmbedJob:
         batch_size: texts buffered before they go to the writer.
         line_numbers: whether to add the column ``line``.
         with_source: whether to add the column ``source``.
-        report: where to say which texts were cut, invalid_utf8, skipped or failed; None for nowhere.
+        report: where to say which texts were truncated, not UTF-8, skipped or failed, or None.
         overwrite: whether an existing output may be replaced.
         restart: whether to discard what an unfinished run has done.
         commit_interval: seconds after which finished rows are made safe.

@@ -39,7 +39,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         (["embed", "in.txt", "--progress", "p"], {"plain"}),
         # Bash makes three words of --pooling=m.
         (["embed", "--pooling", "=", "m"], {"mean"}),
-        (["embed", "--model", "=", "x", "--on-long", "="], {"truncated", "error"}),
+        (["embed", "--model", "=", "x", "--on-long", "="], {"truncate", "error"}),
         # Nothing: Bash then looks for files by itself.
         (["embed", "in"], {""}),
         (["embed", "-m", ""], {""}),

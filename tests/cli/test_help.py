@@ -67,7 +67,7 @@ def test_defaults_and_choices_are_said(cli: Command) -> None:
     out = " ".join(cli("embed", "--help").out.split())
     assert "--batch-size N Texts buffered; more takes more memory [1024]" in out
     assert "--pooling TYPE How to pool tokens: auto|mean|cls|last [auto]" in out
-    assert "--on-long truncate|error Cut texts that are too long, or stop [cut]" in out
+    assert "--on-long truncate|error Cut texts that are too long, or stop [truncate]" in out
     assert "--[no-]normalize Scale vectors to length 1 (L2) [on]" in out
     assert "--overwrite Replace the output if it exists -" in out, "off needs no words"
     assert "LLAMA_CLI_<OPTION> in the environment" in out

@@ -1,6 +1,6 @@
 """What segments rest on and pyarrow does not promise, each by itself.
 
-Where one of these fails after an update of pyarrow, ``llama_cli.output.durable.segments`` has to change.
+Where one of these fails after an update of pyarrow, ``output.durable.segments`` has to change.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ def test_many_arrow_files(folder: Path, tiny_bert: Path) -> None:
 
 
 def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
-    """The digest is that of the new file, and so a run would resume in it behind rows of the old."""
+    """The digest is that of the new file, and so a run would resume in it behind old rows."""
     path = tmp_path / "a.parquet"
     write_parquet(path, make_rows(100, seed=1))
     before = path.read_bytes()

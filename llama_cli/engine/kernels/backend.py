@@ -1,6 +1,6 @@
 """Our own CPU kernels under llama.cpp, and who multiplies matrices for them.
 
-Where `llama_cli.engine.kernels.build` has compiled them, they are given to llama.cpp as one more backend.
+Where `build` has compiled them, they are given to llama.cpp as one more backend.
 Matrix products are theirs too, or a BLAS library's where that is installed and faster here.
 """
 
