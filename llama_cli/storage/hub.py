@@ -119,11 +119,13 @@ def list_repo(repo: Repo, suffix: str) -> Listing:
             files_metadata=True,
             timeout=_answer_timeout(),
         )
-        entries = [
-            entry for entry in about.siblings or [] if entry.rfilename.lower().endswith(suffix)
+        files = [
+            _file(entry.rfilename, entry)
+            for entry in about.siblings or []
+            if entry.rfilename.lower().endswith(suffix)
         ]
-        files = sorted((_file(entry.rfilename, entry) for entry in entries), key=lambda f: f.name)
-        return Listing(repo.name, str(about.sha), tuple(files))
+        ordered = sorted(files, key=lambda file: file.name)
+        return Listing(repo.name, str(about.sha), tuple(ordered))
 
 
 def complete(repo: Repo, commit: str, file: RepoFile) -> RepoFile:
@@ -246,9 +248,7 @@ def _no_path() -> RefusedError:
 
 
 def _commit_of(repo: Repo) -> str:
-    about = _api().repo_info(
-        repo.name, revision=repo.revision, repo_type=repo.kind, timeout=_answer_timeout()
-    )
+    about = _api().repo_info(repo.name, revision=repo.revision, repo_type=repo.kind)
     return Listing(repo.name, str(about.sha), ()).commit
 
 
@@ -281,9 +281,7 @@ def _entry(named: RepoPath, commit: str) -> Any:
 
 
 def _is_file(entry: Any) -> bool:
-    from huggingface_hub.hf_api import RepoFile as FileEntry
-
-    return isinstance(entry, FileEntry)
+    return hasattr(entry, "blob_id")  # a folder has a tree_id
 
 
 def _file(name: str, entry: Any) -> RepoFile:

@@ -73,9 +73,7 @@ class TestFingerprint:
     ) -> None:
         hashed: list[Path] = []
         real = file.file_sha256
-        monkeypatch.setattr(
-            file, "file_sha256", lambda path: (hashed.append(path), real(path))[1]
-        )
+        monkeypatch.setattr(file, "file_sha256", lambda path: (hashed.append(path), real(path))[1])
         path = tmp_path / "model.gguf"
         for content in (b"first", b"first", b"other!"):
             if not path.exists() or path.read_bytes() != content:

@@ -10,7 +10,8 @@ from huggingface_hub import constants
 from llama_cli.errors import ModelError
 from llama_cli.storage import retry
 from tests.models.conftest import Resolve
-from tests.models.stand_in import Headers, StandIn
+from tests.storage.http_server import Headers, send
+from tests.storage.hub_server import HubServer
 
 REPO = "owner/tiny-GGUF"
 FILES = {"x-f16.gguf": b"weights"}
@@ -32,7 +33,7 @@ EXPIRED = {"X-Error-Message": "Invalid credentials in Authorization header"}
     ],
 )
 def test_refusals_end_it_at_once(
-    hub: StandIn, resolve: Resolve, status: int, headers: Headers, words: str, hint: str | None
+    hub: HubServer, resolve: Resolve, status: int, headers: Headers, words: str, hint: str | None
 ) -> None:
     hub.add(REPO, FILES, refuse=(status, headers))
     with pytest.raises(ModelError) as caught:
@@ -44,7 +45,7 @@ def test_refusals_end_it_at_once(
 
 
 @pytest.mark.parametrize("status", [0, 408, 429, 500, 502, 503, 504])
-def test_failures_are_tried_again(hub: StandIn, resolve: Resolve, status: int) -> None:
+def test_failures_are_tried_again(hub: HubServer, resolve: Resolve, status: int) -> None:
     hub.add(REPO, FILES, fail=[(status, {})] * 2, fail_files=[(status, {})] * 2)
     assert resolve(REPO).path.read_bytes() == b"weights"
     assert len(hub.asked("/api/")) == 3
@@ -52,7 +53,7 @@ def test_failures_are_tried_again(hub: StandIn, resolve: Resolve, status: int) -
 
 
 @pytest.mark.parametrize("status", [0, 503])
-def test_not_for_ever(hub: StandIn, resolve: Resolve, status: int) -> None:
+def test_not_for_ever(hub: HubServer, resolve: Resolve, status: int) -> None:
     hub.add(REPO, FILES, refuse=(status, {}))
     with pytest.raises(ModelError, match="; tried 5 times"):
         resolve(REPO)
@@ -60,7 +61,7 @@ def test_not_for_ever(hub: StandIn, resolve: Resolve, status: int) -> None:
 
 
 def test_a_hub_that_does_not_answer_is_tried_again(
-    hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
     hub.add(REPO, FILES, delay=0.6)
@@ -69,7 +70,7 @@ def test_a_hub_that_does_not_answer_is_tried_again(
 
 
 def test_pauses_grow_and_heed_the_server(
-    hub: StandIn,
+    hub: HubServer,
     resolve: Resolve,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -85,30 +86,29 @@ def test_pauses_grow_and_heed_the_server(
 
 @pytest.mark.parametrize("body", [b"<html>log in</html>", b"[]", b"{}", b'{"siblings": 3}', b""])
 def test_what_is_no_hub_is_said(
-    hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch, body: bytes
+    hub: HubServer, resolve: Resolve, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    from tests.models import stand_in
-
-    monkeypatch.setattr(StandIn, "_api", lambda _, handler, *__: stand_in.send(handler, 200, body))
+    hub.add(REPO, FILES)
+    monkeypatch.setattr(HubServer, "_api", lambda _, handler, *__: send(handler, 200, body))
     with pytest.raises(ModelError, match="does not answer as the Hugging Face Hub|no commit"):
         resolve(REPO)
 
 
 @pytest.mark.parametrize("body", ["[]", "3", '{"errors": [1]}', "<html></html>", "{"])
-def test_what_it_says_may_be_anything(hub: StandIn, resolve: Resolve, body: str) -> None:
+def test_what_it_says_may_be_anything(hub: HubServer, resolve: Resolve, body: str) -> None:
     hub.add(REPO, FILES, fail_files=[(503, {"body": body})])
     assert resolve(REPO).path.read_bytes() == b"weights"
 
 
 def test_a_name_that_cannot_be_asked_for_may_be_a_path(
-    hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="tried 2 times, and there is no such local file as a/b"):
         resolve("a/b", pauses=(0,))
 
 
-def test_a_server_that_says_much_gets_one_line(hub: StandIn, resolve: Resolve) -> None:
+def test_a_server_that_says_much_gets_one_line(hub: HubServer, resolve: Resolve) -> None:
     hub.add(REPO, FILES, refuse=(403, {"X-Error-Message": "no " * 1000}))
     with pytest.raises(ModelError) as caught:
         resolve(REPO)
