@@ -133,7 +133,7 @@ def _load() -> dict[str, str]:
 
 
 def float_copies_folder() -> Path | None:
-    """Where F32 copies of weights are kept, named by the sha256 of the original file."""
+    """Where F32 copies of weights are stored, named by the sha256 of the original file."""
     folder = cache_folder()
     return folder / "f32" if folder else None
 

@@ -64,7 +64,7 @@ def find_on_disk(model: str) -> ModelFile:
 
 
 def hub_name(model: str) -> HubName | None:
-    """The name on the Hub that is meant, if one is: what is there on disk comes first.
+    """The name on the Hub that is meant, if any: what is there on disk comes first.
 
     Raises:
         UsageError: it begins with ``hf:`` and is no name of the Hub's.
@@ -78,7 +78,7 @@ def with_file(name: HubName, filename: str | None) -> HubName:
     """The name with the file that ``--filename`` chooses.
 
     Raises:
-        UsageError: it has one already.
+        UsageError: the name has a file already.
     """
     if filename is None:
         return name

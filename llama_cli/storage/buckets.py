@@ -40,8 +40,8 @@ from llama_cli.storage.retry import (
 
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 60
-_ATTEMPTS = 2  # at one of our own
-_GOOGLE_SECONDS = 15  # the same in time
+_ATTEMPTS = 2  # of the SDK, within each try of ours
+_GOOGLE_SECONDS = 15  # the same for Google, which takes a time instead
 _TRUE = ("1", "true", "yes", "on")
 
 # How Arrow says what a server has answered: "AWS Error ACCESS_DENIED during …", and for answers
@@ -140,7 +140,7 @@ class BucketReader:
         self._opened = None
 
     def _check_version(self) -> None:
-        """Raise if the file is another one by now."""
+        """Raise if the file is another by now."""
         try:
             version = find_bucket_file(self._file.address).version
         except RefusedError as error:
@@ -271,10 +271,10 @@ def send_to_bucket(file: Path, url: str) -> None:
 
 
 def _never_close(stream: Any) -> None:
-    """Keep a stream from being closed but by us.
+    """Keep a stream from being closed by anything but `send_to_bucket`.
 
-    Arrow closes one that is let go of, and a closed one is a complete object on the server, however
-    little was written to it. So an upload that fails must not even be let go of.
+    Arrow closes a stream that is garbage, and what was written to it so far becomes a complete
+    object on the server. So the stream of an upload that fails must never become garbage.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
 
@@ -326,7 +326,7 @@ def _open_s3(bucket: str, endpoint: str | None, *, anonymous: bool) -> fs.FileSy
 @functools.cache
 def _open_gs(endpoint: str | None, *, anonymous: bool) -> fs.FileSystem:
     options = _endpoint(endpoint, "http") if endpoint else {}
-    # One that stands in asks for no credentials, and looking for some may take minutes.
+    # A stand-in wants no credentials, and looking for some may take minutes.
     return fs.GcsFileSystem(
         anonymous=anonymous or bool(endpoint),
         retry_time_limit=datetime.timedelta(seconds=_GOOGLE_SECONDS),
@@ -380,7 +380,7 @@ def _explain(scheme: str, message: str) -> TransientError | RefusedError:
             _REFUSALS[name], hint=None if missing else _hint(scheme), missing=missing
         )
     reason = f"{details} ({name})"
-    # A part that is not there: the file may have been replaced, which whoever reads it finds out.
+    # The file may have been replaced by a shorter one, which the reader finds out.
     gone = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
     is_failure = status and int(status) >= HTTPStatus.BAD_REQUEST
     if is_failure and int(status) != gone and not may_pass(int(status)):

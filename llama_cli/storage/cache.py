@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path | None:
-    """Where this tool may keep what is no one else's; None for a user without a home."""
+    """Where this tool keeps what is of no use to others; None for a user without a home."""
     if chosen := os.environ.get("XDG_CACHE_HOME"):
         return Path(chosen) / "llama-cli"
     try:

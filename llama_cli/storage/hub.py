@@ -79,7 +79,7 @@ class Listing:
         """Refuse what cannot become names and folders of a cache.
 
         Raises:
-            RefusedError: whoever made the list means harm, or is broken.
+            RefusedError: the server means harm, or is broken.
         """
         if not COMMIT.fullmatch(self.commit):
             raise RefusedError("the server names no commit, so this is not a Hub")
@@ -104,7 +104,7 @@ def is_offline() -> bool:
 
 
 def list_repo(repo: Repo, suffix: str) -> Listing:
-    """The files with that ending in a repository of a model, by one question to the Hub.
+    """The files of a model's repository with that ending, by one question to the Hub.
 
     Mirrors may say no more than their names; `complete` has the rest.
 

@@ -13,9 +13,9 @@ from llama_cli.storage.retry import (
     as_read_error,
 )
 
-# What is asked for at a time where a file is read from start to end: the way to the server and
-# back then costs little beside what comes. Less at first: whoever looks what a file is reads a MiB
-# and a little.
+# Bytes to ask for at a time where a file is read from start to end, so that the way to the server
+# and back costs little beside the transfer. Fewer at first: a MiB and a little are enough to tell
+# what a file is.
 _FIRST_AHEAD = (1 << 20) + (1 << 16)
 _MOST_AHEAD = 8 << 20
 
@@ -116,7 +116,7 @@ class RemoteFile(io.RawIOBase):
         if size is None or size < 0:
             return self.readall()
         data = self._take(size)
-        # Arrow wants all that it asks for; so does whoever looks at the first bytes.
+        # Arrow wants all that it asks for, and so does the detection of formats.
         while len(data) < size and (more := self._take(size - len(data))):
             data += more
         return data

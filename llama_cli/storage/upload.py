@@ -16,7 +16,7 @@ def check_output_url(url: str) -> None:
     """Refuse a URL that nothing can be written to.
 
     Raises:
-        RefusedError: it is one.
+        RefusedError: files are not written there.
     """
     scheme = scheme_of(url)
     if scheme not in (*BUCKETS, HUB):

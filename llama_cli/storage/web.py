@@ -293,7 +293,7 @@ def _size_of(answer: httpx2.Response) -> int | None:
 
 
 def _version_of(answer: httpx2.Response, size: int | None) -> str:
-    # A weak one says that the content means the same, and servers put the mark there at will.
+    # A weak ETag promises less, but servers mark them so at will.
     if etag := answer.headers.get("ETag", "").removeprefix("W/").strip('"'):
         return str(etag)
     changed = answer.headers.get("Last-Modified", "")
