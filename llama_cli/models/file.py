@@ -12,6 +12,7 @@ from llama_cli.errors import ModelError
 from llama_cli.models.builtin.file import DEFAULT_SHA256
 from llama_cli.splits import model_parts
 from llama_cli.storage.cache import cache_folder, replace_file
+from llama_cli.storage.download import file_sha256
 
 _REMEMBERED = "sha256.json"
 
@@ -82,16 +83,6 @@ class ModelFile:
             return file_sha256(part) if self.builtin else remembered_sha256(part)
         except OSError as error:
             raise ModelError(f"{part}: cannot read: {error.strerror}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's content, lower-case hex.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remembered_sha256(path: Path) -> str:

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from llama_cli.errors import ModelError
 from llama_cli.models.cached import CachedModel, drop_damaged, find_cached, nearest_cached
 from llama_cli.models.choice import RepoModel, choose_model
-from llama_cli.models.file import ModelFile
+from llama_cli.models.file import ModelFile, remember_sha256
 from llama_cli.models.hub_cache import (
     RepoCache,
     has_digest,
-    note_digest,
     recall_listing,
     remember_listing,
     translated_errors,
@@ -28,6 +27,7 @@ from llama_cli.storage.hub import (
     RepoFile,
     complete,
     is_offline,
+    is_sha256,
     list_repo,
     web_file,
 )
@@ -142,7 +142,9 @@ def _download(
         if not (blob.is_file() and has_digest(blob, file.digest)):
             incomplete = cache.incomplete(file.digest)
             download(file, web_file(repo, commit, file), incomplete, on_progress)
-            note_digest(incomplete.replace(blob), file.digest)
+            incomplete.replace(blob)
+            if is_sha256(file.digest):
+                remember_sha256(blob, file.digest)
         cache.link(commit, file.name, file.digest)
 
 

@@ -20,16 +20,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from llama_cli.errors import ModelError
-from llama_cli.models.file import remember_sha256, remembered_sha256
+from llama_cli.models.file import remembered_sha256
 from llama_cli.models.names import HubName
 from llama_cli.storage.cache import cache_folder, replace_file
-from llama_cli.storage.download import content_digest
-from llama_cli.storage.hub import COMMIT, DIGEST, Listing, RepoFile
+from llama_cli.storage.download import file_git_sha1
+from llama_cli.storage.hub import COMMIT, DIGEST, Listing, RepoFile, is_sha256
 from llama_cli.storage.retry import RefusedError
 
 log = logging.getLogger(__name__)
-
-_SHA256_DIGITS = 64
 
 
 class RepoCache:
@@ -162,24 +160,14 @@ def recall_listing(repo: str, commit: str) -> Listing | None:
 
 
 def has_digest(path: Path, digest: str) -> bool:
-    """Whether a file's content is what its digest says; an unknown digest is that of all.
+    """Whether a file's content is what its digest says; an unknown digest fits all.
 
     Raises:
         OSError: it cannot be read.
     """
-    if len(digest) == _SHA256_DIGITS:
+    if is_sha256(digest):
         return remembered_sha256(path) == digest
-    return not digest or content_digest(path, like=digest) == digest
-
-
-def note_digest(path: Path, digest: str) -> None:
-    """Take note that a file has that content, so that it is not read again to be sure of it.
-
-    Raises:
-        OSError: it is not there.
-    """
-    if len(digest) == _SHA256_DIGITS:
-        remember_sha256(path, digest)
+    return not digest or file_git_sha1(path) == digest
 
 
 @contextlib.contextmanager

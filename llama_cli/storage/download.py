@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from llama_cli.storage.hub import RepoFile
+from llama_cli.storage.hub import RepoFile, is_sha256
 from llama_cli.storage.retry import RefusedError, Retry, TransientError
 from llama_cli.storage.web import WebFile, asking
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # Bytes that are there, and bytes of the whole.
 ProgressCallback = Callable[[int, int], None]
-
-_SHA256_DIGITS = 64
 
 
 def download(file: RepoFile, source: WebFile, target: Path, on_progress: ProgressCallback) -> None:
@@ -45,7 +43,8 @@ def download(file: RepoFile, source: WebFile, target: Path, on_progress: Progres
                 if opened.tell() > before:
                     retry.progressed()
                 retry.wait(error)
-    if content_digest(target, like=file.digest) != file.digest:
+    actual = file_sha256(target) if is_sha256(file.digest) else file_git_sha1(target)
+    if actual != file.digest:
         target.unlink()
         raise RefusedError(
             f"what came as {file.name} is not the file that the Hub describes "
@@ -54,15 +53,19 @@ def download(file: RepoFile, source: WebFile, target: Path, on_progress: Progres
         )
 
 
-def content_digest(path: Path, *, like: str) -> str:
-    """The digest of a file's content, of the kind that another one is: sha256, or git's sha1.
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's content, lower-case hex.
 
     Raises:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        if len(like) == _SHA256_DIGITS:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_git_sha1(path: Path) -> str:
+    """The digest by which git knows a file's content. Raises as `file_sha256` does."""
+    with path.open("rb") as file:
         hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
         for piece in iter(lambda: file.read(1 << 20), b""):
             hashed.update(piece)

@@ -28,6 +28,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 # sha256, or git's own sha1 of a file that is not in large file storage.
 DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 MAIN = "main"
+_SHA256_DIGITS = 64
 _LIBRARY = "llama-cli-embed"
 
 
@@ -94,6 +95,11 @@ def _stays_inside(name: str) -> bool:
     """Whether the name stays inside the folder that it is put into."""
     segments = name.split("/")
     return "\\" not in name and "\0" not in name and not {"", ".", ".."} & set(segments)
+
+
+def is_sha256(digest: str) -> bool:
+    """Whether a digest of a listing is a sha256, and not git's sha1."""
+    return len(digest) == _SHA256_DIGITS
 
 
 def is_offline() -> bool:

@@ -44,6 +44,14 @@ def test_refusals_end_it_at_once(
     assert len(hub.requests) == 1
 
 
+def test_a_refusal_of_the_file_alone_says_as_much(hub: HubServer, resolve: Resolve) -> None:
+    hub.add(REPO, FILES, fail_files=[(403, dict(GATED))])
+    with pytest.raises(ModelError, match="is gated") as caught:
+        resolve(REPO)
+    assert "set HF_TOKEN" in (caught.value.hint or "")
+    assert len([r for r in hub.asked("/resolve/") if r.host == "storage"]) == 1
+
+
 @pytest.mark.parametrize("status", [0, 408, 429, 500, 502, 503, 504])
 def test_failures_are_tried_again(hub: HubServer, resolve: Resolve, status: int) -> None:
     hub.add(REPO, FILES, fail=[(status, {})] * 2, fail_files=[(status, {})] * 2)
