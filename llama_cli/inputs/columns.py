@@ -88,7 +88,7 @@ def choose_text_column(
     if not texts:
         raise InputError(f"{name}: no column holds text", hint=_listing(columns))
     raise InputError(
-        f"{name}: which column holds the texts?", hint=f"name it with --column; {_listing(texts)}"
+        f"{name}: which column holds the texts?", hint=f"name it with `column`; {_listing(texts)}"
     )
 
 
@@ -131,7 +131,8 @@ def choose_kept(
             old = next(old for old in names if names[old] == new)
             raise UsageError(
                 f"{name}: a carried column cannot be called {new}, as one of the output is",
-                hint=f"give it another name: --keep '{old}=input_{old}'",
+                hint=f"give it another name: `keep={old}=input_{old}`",
+                option="keep",
             )
     # New fields, so that nothing of the file's own metadata comes along.
     fields = [pa.field(new, plain_type(schema.field(old).type)) for old, new in names.items()]
@@ -150,18 +151,20 @@ def _chosen_names(
             continue
         old, renamed, new = (word, "", word) if word in columns else word.partition("=")
         if not old or (renamed and not new):
-            raise UsageError(f"--keep {word!r}: the name of a column is empty")
+            raise UsageError(f"`keep={word}`: the name of a column is empty", option="keep")
         if old not in columns:
             raise InputError(
                 f"{name}: has no column {old} to keep", hint=suggest_column(old, columns)
             )
         if old in named and chosen[old] != new:
-            raise UsageError(f"--keep: {old} is named twice, and can be kept once only")
+            raise UsageError(
+                f"`keep`: {old} is named twice, and can be carried once only", option="keep"
+            )
         named.add(old)
         chosen[old] = new
     for new in chosen.values():
         if list(chosen.values()).count(new) > 1:
-            raise UsageError(f"--keep: two columns would be called {new}")
+            raise UsageError(f"`keep`: two columns would be called {new}", option="keep")
     return chosen
 
 
@@ -179,7 +182,7 @@ def merge_types(name: str, one: pa.Schema, other: pa.Schema) -> pa.Schema:
                 raise InputError(
                     f"{name}: {field.name} is {field.type} here and {one.field(field.name).type} "
                     "before, so that column cannot be kept",
-                    hint="leave it out of --keep, or make them alike",
+                    hint="leave it out of `keep`, or make them alike",
                 ) from error
         raise
 
@@ -196,7 +199,7 @@ def several_types(name: str, column: str) -> InputError:
     """The error of a carried column whose values have no type in common."""
     return InputError(
         f"{name}: the values of {column} have no type in common, so that column cannot be kept",
-        hint="leave it out of --keep",
+        hint="leave it out of `keep`",
     )
 
 
@@ -235,7 +238,7 @@ def storable(schema: pa.Schema) -> pa.Schema:
         if fault := _find_fault(field.type):
             raise InputError(
                 f"{field.name} {fault}, so that column cannot be kept",
-                hint="leave it out of --keep",
+                hint="leave it out of `keep`",
             )
         fields.append(field.with_type(pa.string()) if pa.types.is_null(field.type) else field)
     return pa.schema(fields)

@@ -96,11 +96,12 @@ def describe(
 
 
 def _refuse_columns(name: str, options: ReadOptions) -> None:
-    for option in ("--column" if options.column else "", "--keep" if options.keep else ""):
-        if option:
+    for option, named in (("column", options.column), ("keep", options.keep)):
+        if named:
             raise InputError(
-                f"{name}: is plain text and has no columns, so {option} has nothing to name",
-                hint="say with --format what it is",
+                f"{name}: is plain text and has no columns, so `{option}` has nothing to name",
+                hint="say with `format` what it is",
+                option=option,
             )
 
 

@@ -52,7 +52,7 @@ class InputSequence(Closing):
             options: what the user chose.
         """
         self.files = files
-        self.skips = SkipLog(skip_bad_rows=options.skip_bad_rows)
+        self.skips = SkipLog(skip_bad_rows=options.on_bad_row == "skip")
         self.carried = pa.schema([])
         self._options = options
         self._taken: Sequence[str] = ()
@@ -120,7 +120,7 @@ class InputSequence(Closing):
             if not self._is(number, before):
                 raise InputError(
                     f"{self.files[number].name}: is not what the unfinished run has read",
-                    hint="restore it, or discard that run with --restart",
+                    hint="restore it, or discard that run with `restart`",
                 )
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.source, len(finished), rows

@@ -190,7 +190,7 @@ class TableSource:
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
                 f"{self._name}: is not the file that the unfinished run has read",
-                hint="restore it, or discard that run with --restart",
+                hint="restore it, or discard that run with `restart`",
             )
         self._first = position
 

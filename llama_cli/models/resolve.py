@@ -1,4 +1,4 @@
-"""What ``--model`` names: the built-in model, a file, a folder of them, or one on the Hub."""
+"""What a model is named by: the built-in model, a file, a folder of them, or one on the Hub."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def resolve_model(
     """
     if model is None or (model == BUILTIN and not os.path.lexists(model)):
         if filename is not None:
-            raise UsageError("--filename chooses a file in a folder: name that with --model")
+            raise UsageError(
+                "`filename` chooses a file in a folder: name that with `model`", option="filename"
+            )
         return ModelFile(DEFAULT_MODEL, builtin=True)
     name = hub_name(model)
     if name is None:
@@ -75,7 +77,7 @@ def hub_name(model: str) -> HubName | None:
 
 
 def with_file(name: HubName, filename: str | None) -> HubName:
-    """The name with the file that ``--filename`` chooses.
+    """The name with the file that ``filename`` chooses.
 
     Raises:
         UsageError: the name has a file already.
@@ -83,7 +85,9 @@ def with_file(name: HubName, filename: str | None) -> HubName:
     if filename is None:
         return name
     if name.file is not None:
-        raise UsageError(f"--filename {filename}: --model names the file {name.file} already")
+        raise UsageError(
+            f"`filename={filename}`: `model` names the file {name.file} already", option="filename"
+        )
     return dataclasses.replace(name, file=filename)
 
 
@@ -111,7 +115,9 @@ def _find_local(path: Path, filename: str | None) -> Path:
     if path.is_dir():
         return _first_part(_choose(path, filename))
     if filename is not None:
-        raise UsageError(f"--filename chooses a file in a folder, but {path} is not one")
+        raise UsageError(
+            f"`filename` chooses a file in a folder, but {path} is not one", option="filename"
+        )
     if not path.exists():
         raise ModelError(f"{path}: no such model file", hint=_nearest(path))
     if not path.is_file():
@@ -146,7 +152,11 @@ def _choose(folder: Path, filename: str | None) -> Path:
         return folder / found[0]
     if not found:
         raise ModelError(f"{folder}: no .gguf file in this folder")
-    raise UsageError(f"{folder}: several models; choose one with --filename", hint=_listing(found))
+    raise UsageError(
+        f"{folder}: several models; choose one with `filename`",
+        hint=_listing(found),
+        option="model",
+    )
 
 
 def _listing(names: list[str]) -> str | None:

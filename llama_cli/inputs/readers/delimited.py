@@ -109,7 +109,7 @@ def _parse(
                 # What it has swallowed is not one row, so that it cannot just be left out.
                 raise InputError(
                     f"{lines.name}, line {first}: a quote in this row is never closed",
-                    hint="mend the row, or say with --format text that there are no columns",
+                    hint="mend the row, or say with `format=text` that there are no columns",
                 ) from error
             skips.add_bad(first, f"broken CSV: {_describe(error)}")
             parser = csv.reader(raw, delimiter=delimiter, strict=True)

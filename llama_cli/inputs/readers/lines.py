@@ -78,7 +78,7 @@ class LineReader:
         if not self.has_prefix(position, digest):
             raise InputError(
                 f"{self.name}: its first {position} bytes are not what the unfinished run has read",
-                hint="restore them, or discard that run with --restart",
+                hint="restore them, or discard that run with `restart`",
             )
         if position and self._last != b"\n":
             self._end_last_line()
@@ -91,7 +91,7 @@ class LineReader:
         if more and not more.startswith(ends):
             raise InputError(
                 f"{self.name}: line {self.lines} is longer than when the unfinished run read it",
-                hint="restore it, or discard that run with --restart",
+                hint="restore it, or discard that run with `restart`",
             )
         self._digest.update(self.stream.read(more.find(b"\n") + 1) if more else b"")
 

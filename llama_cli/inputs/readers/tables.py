@@ -236,13 +236,13 @@ def _carried(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
         except pa.ArrowInvalid as error:
             raise InputError(
                 f"the values of {name} do not all fit {field.type}, as those of other inputs do",
-                hint="leave that column out of --keep",
+                hint="leave that column out of `keep`",
             ) from error
         try:
             arrays[-1].validate(full=True)  # Arrow does not check what files call text
         except pa.ArrowInvalid as error:
             raise InputError(
                 f"{name} has values that are not what its type says: {error}",
-                hint="leave that column out of --keep",
+                hint="leave that column out of `keep`",
             ) from error
     return pa.RecordBatch.from_arrays(arrays, schema=columns.schema)
