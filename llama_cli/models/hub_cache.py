@@ -16,7 +16,6 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from llama_cli.errors import ModelError
@@ -145,7 +144,7 @@ def remember_listing(listing: Listing) -> None:
     """Keep it for runs without a network; a cache that cannot be written is no error."""
     path = _listing_path(listing.repo, listing.commit)
     if path is not None:
-        replace_file(path, json.dumps([asdict(file) for file in listing.files]))
+        replace_file(path, json.dumps([file._asdict() for file in listing.files]))
 
 
 def recall_listing(repo: str, commit: str) -> Listing | None:

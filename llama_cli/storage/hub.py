@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llama_cli.storage.glob import fixed_folder, has_pattern, in_folder, matching
 from llama_cli.storage.retry import RefusedError, TransientError, may_pass
@@ -32,8 +32,7 @@ _SHA256_DIGITS = 64
 _LIBRARY = "llama-cli-embed"
 
 
-@dataclass(frozen=True, slots=True)
-class Repo:
+class Repo(NamedTuple):
     """A repository of the Hub.
 
     Attributes:
@@ -47,8 +46,7 @@ class Repo:
     revision: str = MAIN
 
 
-@dataclass(frozen=True, slots=True)
-class RepoFile:
+class RepoFile(NamedTuple):
     """A file of a repository.
 
     Attributes:
@@ -168,8 +166,7 @@ def web_file(repo: Repo, commit: str, file: RepoFile, address: str | None = None
 # --- What an hf:// URL means --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RepoPath:
+class RepoPath(NamedTuple):
     """What a URL names.
 
     Attributes:

@@ -10,9 +10,9 @@ import functools
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from llama_cli.storage.address import shown
@@ -27,6 +27,7 @@ _FILES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_
 # That of gzip is recognized by its first bytes, like any gzip file.
 _ENCODINGS = ("identity", "gzip", "x-gzip")
 _LIFETIME = "the address may have expired, or want a login"
+_USER_AGENT = {"User-Agent": "llama-cli-embed"}
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
 
@@ -41,8 +42,7 @@ def _refuse_failure(answer: httpx2.Response) -> None:
     raise RefusedError(reason, hint=_LIFETIME if denied else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """How a kind of server is asked.
 
     Attributes:
@@ -53,7 +53,7 @@ class Server:
     """
 
     name: str = "the server"
-    headers: Mapping[str, str] = field(default_factory=lambda: {"User-Agent": "llama-cli-embed"})
+    headers: Mapping[str, str] = _USER_AGENT
     timeout: float = 60.0
     refuse: Callable[[httpx2.Response], None] = _refuse_failure
 
