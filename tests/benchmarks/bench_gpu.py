@@ -57,8 +57,8 @@ def main() -> None:
     parser.add_argument("--device", default="gpu")
     parser.add_argument("--parts", default="peer,decode,engine,command,start")
     parser.add_argument("--contexts", type=numbers, default=[1, 2, 4, 8])
-    parser.add_argument("--tokens", type=numbers, default=[512, 1024, 2048, 4096, 8192, 16384])
-    parser.add_argument("--engine", type=numbers, default=[1024, 4096], help="its batches")
+    parser.add_argument("--tokens", type=numbers, default=[256, 512, 1024, 2048, 4096, 8192, 16384])
+    parser.add_argument("--engine", type=numbers, default=[512, 2048], help="its batches")
     parser.add_argument("--lines", type=int, default=100_000, help="short ones of the command")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each decode figure")
     parser.add_argument("--peer", help="a Python with torch and sentence-transformers")
@@ -221,7 +221,7 @@ class Bench:
         for name, path in corpora.items():
             lines = path.read_bytes().splitlines(keepends=True)
             texts.append(WORK / f"{name}.part.txt")
-            texts[-1].write_bytes(b"".join(lines[: 20_000 if name == "short" else 5_000]))
+            texts[-1].write_bytes(b"".join(lines[: 10_000 if name == "short" else 3_000]))
         (WORK / "vocab.txt").write_text("\n".join(_vocabulary()) + "\n", "utf-8")
         command = [self.options.peer, str(PEER), str(WORK), *map(str, texts)]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

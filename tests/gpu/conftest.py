@@ -27,6 +27,8 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
+    if hasattr(config, "workerinput"):  # of pytest-xdist, whose first process has looked already
+        return
     if _is_named(config) and config.getoption("--gpu-device") != "cpu" and not gpus_seen():
         raise pytest.UsageError("this build of llama.cpp sees no GPU here; see docs/gpu.md")
 

@@ -16,7 +16,8 @@ GPU_TYPES = (1, 2)  # `enum ggml_backend_dev_type` in ggml-backend.h
 
 def main() -> None:
     leave = int(sys.argv[1]) << 20
-    binding.llama_log_set(binding.llama_log_callback(lambda *_: None), ctypes.c_void_p(0))
+    silence = binding.llama_log_callback(lambda *_: None)  # llama.cpp keeps the pointer
+    binding.llama_log_set(silence, ctypes.c_void_p(0))
     binding.llama_backend_init()
     ggml = binding._lib
     ggml.ggml_backend_dev_get.restype = ctypes.c_void_p

@@ -26,9 +26,10 @@ NOT_NEEDED = ("ggml-webgpu", "ggml-opencl", "ggml-hexagon", "ggml-sycl", "ggml-c
 PROJECT = ("llama_cli", "tests", "pyproject.toml", "constraints.txt")
 # numpy, pyarrow and tokenizers are large, and pytest is common: the machine has to have them.
 WHEELS = (
-    *("annotated-doc", "diskcache", "gguf", "h11", "httpcore2", "httpx2", "jinja2"),
-    *("markdown-it-py", "markupsafe", "mdurl", "pygments", "rich", "shellingham", "tqdm"),
-    *("truststore", "typer", "typing-extensions", "xxhash"),
+    *("annotated-doc", "annotated-types", "diskcache", "gguf", "h11", "httpcore2", "httpx2"),
+    *("jinja2", "markdown-it-py", "markupsafe", "mdurl", "pydantic", "pydantic-core", "pygments"),
+    *("rich", "shellingham", "tqdm", "truststore", "typer", "typing-extensions"),
+    *("typing-inspection", "xxhash"),
 )
 
 

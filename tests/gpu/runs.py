@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,9 @@ class Command:
 
 def gpus_seen() -> list[str]:
     """The GPUs that the command says it could use."""
-    words = ["embed", __file__, "-o", f"{__file__}.parquet", "--device", "no-such-gpu"]
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["embed", __file__, "-o", f"{folder}/out.parquet", "--device", "no-such-gpu"]
+        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     _, found, names = done.stderr.partition("llama.cpp sees: cpu, ")
     return [name.strip() for name in names.splitlines()[0].split(",")] if found else []

@@ -23,6 +23,11 @@ def test_gpu_means_all_layers(command: Command) -> None:
     assert run.code == 0
 
 
+def test_a_small_model_is_decoded_in_several_contexts(command: Command) -> None:
+    run = command.run(command.write(TEXTS), "--debug", "--threads", 4)
+    assert "4 contexts of 1 threads each" in run.err, run.err
+
+
 def test_some_layers_give_the_same_vectors(command: Command) -> None:
     source = command.write(TEXTS)
     some = command.run(source, "--debug", "--gpu-layers", 3, name="some")
