@@ -33,6 +33,8 @@ _ANSWERS_BYTES = 1 << 20
 _KEPT_LINES = 50
 _PATIENCE_SECONDS = 10.0
 _FIRST_FREE = 3
+# What CUDA says before llama.cpp gives up; Metal and Vulkan have not been tried.
+_NO_MEMORY = re.compile("out of memory")
 # The folder in which llama.cpp was compiled says nothing to the user.
 _BUILD_FOLDER = re.compile(r"^\S*/(?=\S+:\d+: )")
 
@@ -116,10 +118,11 @@ class Child:
             return self.receive().content
         except ChildDiedError as error:
             killed = self._process.returncode == -signal.SIGKILL
+            no_memory = killed or _NO_MEMORY.search(str(error))
             raise ModelError(
                 f"{model}: llama.cpp crashes on this model ({error})",
                 hint="free some memory, or use a smaller model"
-                if killed
+                if no_memory
                 else "the file is damaged, or this version of llama.cpp cannot run it",
             ) from error
 
@@ -191,7 +194,8 @@ class Child:
         if code == -signal.SIGKILL:
             cause += ", perhaps for want of memory"
         words = [line for line in self._last_words if line.strip()]
-        telling = [line for line in words if "GGML_ASSERT" in line] or words[-1:]
+        telling = [line for line in words if _NO_MEMORY.search(line)]
+        telling = telling or [line for line in words if "GGML_ASSERT" in line] or words[-1:]
         return ": ".join([cause, *(_BUILD_FOLDER.sub("", line) for line in telling[:1])])
 
     def _listen(self, stderr: IO[bytes]) -> None:
