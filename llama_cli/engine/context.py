@@ -25,7 +25,8 @@ MAX_TEXTS = 256
 # What llama_decode returns when it cannot allocate.
 _NO_MEMORY = -2
 
-_FLASH_ATTENTION = (1, -1)  # on; where a model cannot, let llama.cpp choose
+# Flash attention: on, or as llama.cpp chooses.
+_ON, _AUTO = 1, -1
 
 _GROWTH = threading.Lock()
 
@@ -119,7 +120,10 @@ class Context:
         capacity = -(-tokens // MAX_TEXTS) * MAX_TEXTS
         self.close()
         forget_errors()
-        for flash_attention in _FLASH_ATTENTION:
+        # On a CPU it is on; where a model cannot, llama.cpp chooses. On a GPU it always chooses:
+        # "on" would send what the GPU has no kernel for to the CPU, layer by layer. CUDA has none
+        # for heads 32 wide, and those of the default model are.
+        for flash_attention in (_AUTO,) if self._model.placement.on_gpu else (_ON, _AUTO):
             params = self._params(capacity, flash_attention)
             self._handle = llama_cpp().llama_init_from_model(self._model.handle, params)
             if self._handle:

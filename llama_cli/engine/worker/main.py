@@ -152,5 +152,10 @@ def _send_log(channel: Channel, *, debug: bool) -> None:
     logger = logging.getLogger("llama_cli")
     logger.addHandler(_Forward(channel))
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    # llama.cpp's own log is long; its errors are in the exceptions already.
-    logging.getLogger("llama_cli.llama_cpp").propagate = debug
+    # llama.cpp's own log is long; its errors are in the exceptions already, unless it ends the
+    # process: the parent keeps what was said last on stderr.
+    llama_cpp = logging.getLogger("llama_cli.llama_cpp")
+    llama_cpp.propagate = debug
+    last_words = logging.StreamHandler(sys.stderr)
+    last_words.setLevel(logging.ERROR)
+    llama_cpp.addHandler(last_words)

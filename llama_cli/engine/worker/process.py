@@ -34,6 +34,8 @@ _ANSWERS_BYTES = 1 << 20
 _STDERR_LINES = 50
 _PATIENCE_SECONDS = 10.0
 _FIRST_FREE = 3
+# What CUDA says before llama.cpp gives up; Metal and Vulkan have not been tried.
+_NO_MEMORY = re.compile("out of memory")
 # The folder in which llama.cpp was compiled says nothing to the user.
 _BUILD_FOLDER = re.compile(r"^\S*/(?=\S+:\d+: )")
 
@@ -113,7 +115,8 @@ class WorkerProcess:
             return self.receive().content
         except WorkerDiedError as error:
             killed = self._process.returncode == -signal.SIGKILL
-            raise failure("killed" if killed else "crash", model, error) from error
+            no_memory = killed or _NO_MEMORY.search(str(error))
+            raise failure("killed" if no_memory else "crash", model, error) from error
 
     def send_texts(self, records: Sequence[TextRecord]) -> None:
         """Hand over some texts; waits while it has enough of them.
@@ -183,7 +186,8 @@ class WorkerProcess:
         if code == -signal.SIGKILL:
             cause += ", perhaps for want of memory"
         lines = [line for line in self._stderr_lines if line.strip()]
-        telling = [line for line in lines if "GGML_ASSERT" in line] or lines[-1:]
+        telling = [line for line in lines if _NO_MEMORY.search(line)]
+        telling = telling or [line for line in lines if "GGML_ASSERT" in line] or lines[-1:]
         return ": ".join([cause, *(_BUILD_FOLDER.sub("", line) for line in telling[:1])])
 
     def _listen(self, stderr: IO[bytes]) -> None:

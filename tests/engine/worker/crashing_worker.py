@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import time
@@ -33,6 +34,7 @@ class Crash:
         company: only where the batch holds other texts, too.
         once: a file that is made by the crash; where it is there, nothing happens.
         after: a file; where it is not there, nothing happens.
+        says: an error that llama.cpp logs before.
     """
 
     word: str = ""
@@ -41,6 +43,7 @@ class Crash:
     company: bool = False
     once: str | None = None
     after: str | None = None
+    says: str | None = None
 
     def is_in(self, text: bytes) -> bool:
         return self.word.encode() in text
@@ -53,6 +56,8 @@ class Crash:
                 Path(self.once).touch(exist_ok=False)
             except FileExistsError:
                 return
+        if self.says is not None:
+            logging.getLogger("llama_cli.llama_cpp").error(self.says)
         _end(self.of)
 
 

@@ -67,6 +67,15 @@ class TestCrashes:
         with crashes, open_engine(tiny_bert):
             pass
 
+    def test_one_for_want_of_the_gpus_memory_says_so(
+        self, tiny_bert: Path, crash: ArmCrashes
+    ) -> None:
+        crash(Crash(of="SIGABRT", at="open", says="CUDA error: out of memory"))
+        with pytest.raises(ModelError, match="SIGABRT: CUDA error: out of memory") as caught:
+            open_engine(tiny_bert).__enter__()
+        assert caught.value.hint
+        assert caught.value.hint.startswith("free some memory")
+
     @pytest.mark.parametrize(
         ("of", "hint"), [("SIGKILL", "free some memory"), ("SIGSEGV", "the file is damaged")]
     )
