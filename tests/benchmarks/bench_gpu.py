@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from llama_cli.engine.batching import make_batches
 from llama_cli.engine.context import MAX_TEXTS, ContextOptions, make_contexts
 from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.batching import pack
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import Plan
 from llama_cli.errors import LlamaCliError
@@ -113,7 +113,7 @@ class Bench:
         ids = [tokenizer.tokenize(line).ids for line in path.read_bytes().splitlines()[:4000]]
         for size in self.options.tokens:
             limits = {"max_tokens": size, "max_items": MAX_TEXTS, "max_bytes": 1 << 30}
-            batches = list(pack(ids, len, len, **limits))[:-1]
+            batches = list(make_batches(ids, len, len, **limits))[:-1]
             for count in self.options.contexts:
                 at = {"texts": name, "contexts": count, "batch_tokens": size}
                 try:
