@@ -13,7 +13,7 @@ from tests.gpu.runs import PATIENCE, Command, Run
 CLOSE = 1e-3
 
 
-def test_a_killed_run_goes_on_to_the_same_file(command: Command, many_lines: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_file(command: Command, many_lines: Path) -> None:
     whole = command.run(many_lines, name="whole")
     process = command.start(many_lines, "--commit-interval", 0, name="killed")
     journal = command.output("killed").with_suffix(".parquet.journal")
@@ -27,7 +27,7 @@ def test_a_killed_run_goes_on_to_the_same_file(command: Command, many_lines: Pat
     assert not command.output("killed").exists()
 
     rest = command.run(many_lines, name="killed")
-    assert "going on at row" in rest.err
+    assert "resuming at row" in rest.err
     assert_same(whole, rest, "after a kill")
 
 
