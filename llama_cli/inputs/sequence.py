@@ -30,7 +30,7 @@ from llama_cli.records import TextRecord
 class Position(NamedTuple):
     """A text in the inputs: where a run can resume behind it."""
 
-    source: int = 0
+    input_index: int = 0
     """Number of its input, from 0."""
     line: int = 0
     """Its line, or row of a table, from 1; 0 before the first text."""
@@ -123,8 +123,8 @@ class InputSequence(Closing):
                     hint="restore it, or discard that run with --restart",
                 )
         self._done = dict(enumerate(finished))
-        self._next, self._noted, self._rows = place.source, len(finished), rows
-        source = self._source(place.source)
+        self._next, self._noted, self._rows = place.input_index, len(finished), rows
+        source = self._source(place.input_index)
         source.resume_after(place.offset, digest)
         self._last = place if rows == self._options.limit else None
 
@@ -164,9 +164,9 @@ class InputSequence(Closing):
             for record in source.records():
                 self._rows += 1
                 read = read_before + source.bytes_read(record)
-                yield record._replace(source=number, read=read)
+                yield record._replace(input_index=number, bytes_read=read)
                 if self._rows == self._options.limit:
-                    self._last = Position(number, record.line, record.end)
+                    self._last = Position(number, record.line, record.offset)
                     return
                 del record  # a huge text is let go before the next one is read
             version = self.files[number].version
@@ -185,27 +185,27 @@ class InputSequence(Closing):
     def passed(self, place: Position) -> None:
         """Take note that no state of an earlier place will be asked for."""
         for number in list(self._sources):  # a copy: another thread adds to it
-            if number < place.source:
+            if number < place.input_index:
                 del self._sources[number]
-        self._sources[place.source].passed(place.offset)
+        self._sources[place.input_index].passed(place.offset)
 
     def state(self, place: Position) -> dict[str, Any]:
         """What a commit has to keep so that `resume_after` can continue behind a text.
 
         The fingerprints of inputs read to their ends are told once: see `noted`.
         """
-        finished = [list(self._done[number]) for number in range(self._noted, place.source)]
+        finished = [list(self._done[number]) for number in range(self._noted, place.input_index)]
         return {
-            "number": place.source,
+            "number": place.input_index,
             "line": place.line,
             "position": place.offset,
-            "xxh3_128": self._sources[place.source].digest_at(place.offset),
+            "xxh3_128": self._sources[place.input_index].digest_at(place.offset),
             "finished": finished,
         }
 
     def noted(self, place: Position) -> None:
         """Take note that the state at a place is safe."""
-        self._noted = place.source
+        self._noted = place.input_index
 
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""

@@ -15,7 +15,7 @@ _MOST_PENDING = 1_000_000
 class SkippedRows(NamedTuple):
     """Lines or rows one after the other that are left out for the same reason."""
 
-    source: int
+    input_index: int
     first: int
     last: int
     reason: str
@@ -55,7 +55,7 @@ class SkipLog:
         """Take note of one row; returns how many unlike ones have not been taken yet."""
         with self._lock:
             last = self._pending[-1] if self._pending else None
-            if last and (last.source, last.last, last.reason) == (source, line - 1, reason):
+            if last and (last.input_index, last.last, last.reason) == (source, line - 1, reason):
                 self._pending[-1] = last._replace(last=line)
             else:
                 self._pending.append(SkippedRows(source, line, line, reason))
@@ -64,8 +64,8 @@ class SkipLog:
     def take(self, source: int, line: int) -> list[SkippedRows]:
         """What was left out up to a line of an input, in order, once."""
         with self._lock:
-            passed = [s for s in self._pending if (s.source, s.first) <= (source, line)]
-            self._pending = [s for s in self._pending if (s.source, s.first) > (source, line)]
+            passed = [s for s in self._pending if (s.input_index, s.first) <= (source, line)]
+            self._pending = [s for s in self._pending if (s.input_index, s.first) > (source, line)]
         return sorted(passed)
 
     def take_all(self) -> list[SkippedRows]:

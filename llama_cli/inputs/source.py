@@ -101,7 +101,7 @@ class StreamSource:
 
     def bytes_read(self, record: TextRecord) -> int:
         """The text's own end, or where unpacking it had come to."""
-        return record.end if self._stream.compression is None else self._stream.bytes_read
+        return record.offset if self._stream.compression is None else self._stream.bytes_read
 
     def resume_after(self, position: int, digest: str) -> None:
         """Continue at a position in the unpacked content, all of which before it is read again."""
@@ -183,7 +183,7 @@ class TableSource:
 
     def bytes_read(self, record: TextRecord) -> int:
         """As if all rows were of the same size."""
-        return self._size * record.end // self._rows if self._rows else self._size
+        return self._size * record.offset // self._rows if self._rows else self._size
 
     def resume_after(self, position: int, digest: str) -> None:
         """Continue behind so many rows."""

@@ -161,7 +161,7 @@ def _resume(partial: PartialOutput, source: InputSequence) -> Counts:
     states = [commit.state["input"] for commit in partial.commits]
     finished = [Fingerprint(*one) for state in states for one in state["finished"]]
     source.resume_after(counts.position, states[-1]["xxh3_128"], finished, counts.rows)
-    place = source.locate(counts.position.source, counts.position.line)
+    place = source.locate(counts.position.input_index, counts.position.line)
     if len(source.files) == 1:
         place += f" of {source.files[0].name}"
     log.info("resuming at row %d, after %s", counts.rows + 1, place)

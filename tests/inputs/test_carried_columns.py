@@ -112,7 +112,7 @@ def test_inputs_with_other_columns_are_united(tmp_path: Path, make_json: MakeJso
         {"id": None, "ok": None, "lang": "fr"},
         {"id": None, "ok": False, "lang": None},
     ]
-    assert [record.source for record in reading.records] == [0, 1, 2]
+    assert [record.input_index for record in reading.records] == [0, 1, 2]
 
 
 def test_a_column_that_one_input_lacks_is_an_error_when_named(path: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_each_format_by_each_packer(tmp_path: Path, suffix: str, packer: str) ->
     assert inside.places == outside.places
     assert inside.carried == outside.carried
     assert inside.left_out == outside.left_out
-    assert [record.end for record in inside.records] == [r.end for r in outside.records]
+    assert [record.offset for record in inside.records] == [r.offset for r in outside.records]
 
 
 @pytest.mark.parametrize("packer", PACKERS)

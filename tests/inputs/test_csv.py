@@ -43,7 +43,7 @@ def test_rows_are_numbered_by_the_line_where_they_begin(read: Read) -> None:
     assert [record.line for record in reading.records] == [2, 5, 9, 11]
     assert reading.left_out == [(4, 4, "blank"), (8, 8, "blank")]
     before = [content.index(piece) for piece in ('\n"two', " , ", "four")]
-    assert [record.end for record in reading.records] == [*before, len(content)]
+    assert [record.offset for record in reading.records] == [*before, len(content)]
 
 
 def test_a_header_over_two_lines(read: Read) -> None:

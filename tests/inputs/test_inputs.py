@@ -69,7 +69,7 @@ def test_words_give_files_in_their_order(words: list[str], found: list[str]) -> 
 def test_the_same_one_twice_is_read_twice() -> None:
     reading = Reading("a.txt", "b.txt", "a.txt")
     assert reading.texts == ["a.txt", "b.txt", "a.txt"]
-    assert [record.source for record in reading.records] == [0, 1, 2]
+    assert [record.input_index for record in reading.records] == [0, 1, 2]
 
 
 def test_what_is_left_out_is_found_by_any_of_its_names(folder: Path) -> None:

@@ -90,7 +90,7 @@ def _starts_like_a_format(content: bytes) -> bool:
 def test_positions_follow_the_lines(read: Read) -> None:
     content = b"\xef\xbb\xbfone\r\n\nthree"
     records, _ = read(content)
-    assert [record.end for record in records] == [8, len(content)]
+    assert [record.offset for record in records] == [8, len(content)]
 
 
 def test_small_chunks_change_nothing(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

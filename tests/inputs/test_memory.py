@@ -69,7 +69,7 @@ from llama_cli.inputs.sequence import InputSequence, Position
 with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(skip_bad_rows=True)) as source:
     source.look([])
     for record in source:
-        source.passed(Position(record.source, record.line, record.end))
+        source.passed(Position(record.input_index, record.line, record.offset))
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 

@@ -20,7 +20,7 @@ def digest(content: bytes) -> str:
 
 def resume(content: bytes, after: TextRecord, read: bytes) -> TextInput:
     source = TextInput(content)
-    source.resume_after(after.end, digest(read[: after.end]))
+    source.resume_after(after.offset, digest(read[: after.offset]))
     return source
 
 
@@ -52,8 +52,8 @@ def test_the_digest_of_each_line_end_can_be_asked_for_later(parts: list[bytes], 
         patch.setattr(stream, "CHUNK", chunk)
         source = TextInput(content)
         for record in list(source.texts()):
-            assert source.digest_at(record.end) == digest(content[: record.end])
-            source.passed(record.end)
+            assert source.digest_at(record.offset) == digest(content[: record.offset])
+            source.passed(record.offset)
 
 
 def test_what_was_passed_is_not_kept() -> None:
@@ -85,9 +85,9 @@ def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPa
     source = resume(content, records[900], content)
     assert len(source._digest._recent) < 3
     for record in source.texts():
-        source.passed(record.end)
+        source.passed(record.offset)
         assert len(source._digest._recent) < 9
-    assert (record.text, source.digest_at(record.end)) == (b"last", digest(content))
+    assert (record.text, source.digest_at(record.offset)) == (b"last", digest(content))
 
 
 def test_what_is_between_texts_far_apart_is_not_kept() -> None:

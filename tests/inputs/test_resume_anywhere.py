@@ -54,11 +54,11 @@ class Run:
 
     def read(self) -> list[tuple[Any, ...]]:
         self.records = list(self.sequence)  # open still: where it stands is asked for later
-        return [(r.source, *r[:4], kept_of(r)) for r in self.records]
+        return [(r.input_index, *r[:4], kept_of(r)) for r in self.records]
 
     def state(self, row: int) -> tuple[Position, dict[str, Any]]:
         record = self.records[row]
-        place = Position(record.source, record.line, record.end)
+        place = Position(record.input_index, record.line, record.offset)
         return place, json.loads(json.dumps(self.sequence.state(place)))
 
     def resume(self, place: Position, state: dict[str, Any], rows: int) -> None:
@@ -86,8 +86,10 @@ def check_every_break(paths: Sequence[Path], **options: Any) -> None:
         rest = Run(paths, **options)
         rest.resume(place, state, row + 1)
         assert rest.read() == records[row + 1 :]
-        at = place.source, place.line
-        assert rest.sequence.skips.take_all() == [s for s in left_out if (s.source, s.first) > at]
+        at = place.input_index, place.line
+        assert rest.sequence.skips.take_all() == [
+            s for s in left_out if (s.input_index, s.first) > at
+        ]
         assert rest.sequence.fingerprints() == whole.sequence.fingerprints()
 
 

@@ -76,7 +76,9 @@ def test_from_every_text_on(tmp_path: Path) -> None:
 def _rows(skipped: Any) -> set[tuple[int, int, str]]:
     """Every row by itself: where entries begin and end is nobody's concern."""
     rows = [
-        (one.source, line, one.reason) for one in skipped for line in range(one.first, one.last + 1)
+        (one.input_index, line, one.reason)
+        for one in skipped
+        for line in range(one.first, one.last + 1)
     ]
     assert len(rows) == len(set(rows))
     return set(rows)
@@ -88,8 +90,8 @@ def _read_with_states(
     """The state behind each text, the texts, and what was left out before each and behind all."""
     states, records, skipped = [], [], []
     for record in source:
-        place = Position(record.source, record.line, record.end)
-        skipped.append(source.skips.take(record.source, record.line))
+        place = Position(record.input_index, record.line, record.offset)
+        skipped.append(source.skips.take(record.input_index, record.line))
         source.passed(place)
         states.append((place, source.state(place)))
         records.append(content(record))
@@ -106,7 +108,7 @@ def test_rows_ahead_are_taken_one_commit_after_another(tmp_path: Path) -> None:
             late = list(source)
             for row, record in enumerate(late):
                 place, state = states[row]
-                assert source.skips.take(record.source, record.line) == skipped[row]
+                assert source.skips.take(record.input_index, record.line) == skipped[row]
                 source.passed(place)
                 assert source.state(place) == state
             assert source.skips.take_all() == skipped[-1]

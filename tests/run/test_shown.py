@@ -174,7 +174,7 @@ def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
         record = next(iter(source))
         write_parquet(tmp_path / "new", make_rows(100, seed=2))
         (tmp_path / "new").rename(path)
-        state = source.state(Position(0, record.line, record.end))
+        state = source.state(Position(0, record.line, record.offset))
     assert state["xxh3_128"] == xxhash.xxh3_128_hexdigest(before)
 
 

@@ -226,7 +226,7 @@ class WorkerEngine(Closing):
     def _without_vector(self, feeder: Feeder, record: TextRecord, why: str) -> VectorBatch:
         log.warning(
             "%s: llama.cpp crashes on this text (%s); its vector is null",
-            self._name_place(record.source, record.line),
+            self._name_place(record.input_index, record.line),
             why,
         )
         self._answered += 1

@@ -103,12 +103,12 @@ def _receive_texts(channel: Channel) -> Iterator[TextRecord]:
         places, sizes = message.content
         if len(sizes) == 1:  # it may be huge, so it is neither copied nor kept
             source, line = places[0]
-            yield TextRecord(message.parts.pop(), line, 0, source=source)
+            yield TextRecord(message.parts.pop(), line, 0, input_index=source)
             continue
         (data,) = message.parts
         start = 0
         for (source, line), size in zip(places, sizes, strict=True):
-            yield TextRecord(data[start : start + size], line, 0, source=source)
+            yield TextRecord(data[start : start + size], line, 0, input_index=source)
             start += size
 
 
