@@ -22,8 +22,8 @@ from llama_cli.engine.known import Task
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.models.access import HubAccess
 from llama_cli.models.fingerprint import float_copies_folder
 from llama_cli.models.resolve import resolve_model

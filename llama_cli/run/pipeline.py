@@ -14,8 +14,8 @@ from typing import Any
 
 from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.sequence import InputSequence
-from llama_cli.inputs.source import Fingerprint
 from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.provenance import METADATA_KEY, Provenance
@@ -149,7 +149,7 @@ def _is_same(
     """Whether this run would make what an earlier one has finished."""
     if identity is None or identity != partial.identity:
         return False
-    return source.are(
+    return source.match(
         [Fingerprint(one.bytes, one.xxh3_128, one.version) for one in made.all_inputs]
     )
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.sequence import InputSequence
+from llama_cli.inputs.sequence import InputSequence, ReadOptions
 from llama_cli.inputs.skips import SkippedRows
 from llama_cli.output.schema import own_columns
 from llama_cli.records import TextRecord
@@ -21,7 +20,7 @@ class Reading:
 
     def __init__(self, *words: Path | str, **options: Any) -> None:
         with InputSequence(find_inputs([str(word) for word in words]), _options(options)) as source:
-            source.look(OWN)
+            source.detect_formats(OWN)
             self.records: list[TextRecord] = list(source)
             self.skipped: list[SkippedRows] = source.skips.take_all()
             self.schema = source.carried
@@ -37,8 +36,8 @@ class Reading:
         return [(record.line, record.text.decode()) for record in self.records]
 
     @property
-    def kept(self) -> list[dict[str, Any]]:
-        return [kept_of(record) for record in self.records]
+    def carried(self) -> list[dict[str, Any]]:
+        return [carried_of(record) for record in self.records]
 
     @property
     def left_out(self) -> list[tuple[int, int, str]]:
@@ -51,7 +50,7 @@ def _options(options: dict[str, Any]) -> ReadOptions:
     return ReadOptions(**options, keep=tuple(keep.split(",")) if keep else ())
 
 
-def kept_of(record: TextRecord) -> dict[str, Any]:
+def carried_of(record: TextRecord) -> dict[str, Any]:
     """The columns carried through beside a text."""
     if record.carried is None:
         return {}

@@ -61,9 +61,9 @@ def test_order_and_names(path: Path, keep: str, names: list[str]) -> None:
 
 
 def test_values_stay_with_their_texts(path: Path) -> None:
-    assert Reading(path, keep="*").kept == ROWS
-    assert Reading(path, keep="text=words").kept == [{"words": "one"}, {"words": "two"}]
-    swapped = Reading(path, keep="id=lang,lang=id").kept
+    assert Reading(path, keep="*").carried == ROWS
+    assert Reading(path, keep="text=words").carried == [{"words": "one"}, {"words": "two"}]
+    swapped = Reading(path, keep="id=lang,lang=id").carried
     assert swapped == [{"lang": "1", "id": "en"}, {"lang": "2", "id": "fr"}]
 
 
@@ -159,7 +159,7 @@ def test_types_that_nothing_suits_are_refused(make_json: MakeJson, value: object
 def test_integers_and_floats_of_two_inputs_become_floats(make_json: MakeJson) -> None:
     first = make_json({"text": "one", "k": 1})
     second = make_json({"text": "two", "k": 2.5}, name="more.jsonl")
-    assert [row["k"] for row in Reading(first, second, keep="k").kept] == [1.0, 2.5]
+    assert [row["k"] for row in Reading(first, second, keep="k").carried] == [1.0, 2.5]
     assert str(Reading(first, keep="k").schema.field("k").type) == "int64"
 
 
@@ -195,7 +195,7 @@ class TestJson:
 
     def test_a_key_that_is_missing_is_null(self, make_json: MakeJson) -> None:
         path = make_json({"text": "one"}, {"text": "two", "k": 5}, {"k": 6, "text": "three"})
-        assert [row["k"] for row in Reading(path, keep="*").kept] == [None, 5, 6]
+        assert [row["k"] for row in Reading(path, keep="*").carried] == [None, 5, 6]
 
     def test_bad_lines_have_no_say_in_it(self, tmp_path: Path) -> None:
         path = tmp_path / "in.jsonl"

@@ -13,7 +13,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.inputs.columns import plain_type
+from llama_cli.inputs.carried import plain_type
 from tests.inputs.files import Reading
 
 TIME = dt.datetime(2024, 2, 29, 12, 30, 1, 999999)
@@ -106,9 +106,9 @@ def test_everything_of_polars(tmp_path: Path, write: Any) -> None:
 def test_columns_whose_names_look_like_paths(tmp_path: Path) -> None:
     table = pa.table({"a": [{"b": 1}], "a.b": [2], "text": ["one"], "": [3], "é ü": [4]})
     pq.write_table(table, tmp_path / "in.parquet")
-    assert Reading(tmp_path / "in.parquet", keep="a.b").kept == [{"a.b": 2}]
-    assert Reading(tmp_path / "in.parquet", keep="a").kept == [{"a": {"b": 1}}]
-    (row,) = Reading(tmp_path / "in.parquet", keep="*").kept
+    assert Reading(tmp_path / "in.parquet", keep="a.b").carried == [{"a.b": 2}]
+    assert Reading(tmp_path / "in.parquet", keep="a").carried == [{"a": {"b": 1}}]
+    (row,) = Reading(tmp_path / "in.parquet", keep="*").carried
     assert row == {"a": {"b": 1}, "a.b": 2, "": 3, "é ü": 4}
 
 

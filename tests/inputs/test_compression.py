@@ -154,7 +154,7 @@ def test_a_packed_folder_is_refused_by_name(path: Path, kind: str) -> None:
 def test_tables_are_not_unpacked(tmp_path: Path, kind: str, suffix: str) -> None:
     path = tmp_path / f"input{suffix}.gz"
     path.write_bytes(LIBRARIES[kind](b"PAR1" if suffix == ".parquet" else b"ARROW1\0\0"))
-    with pytest.raises(InputError, match=r"cannot be read from a pipe or unpacked on the way"):
+    with pytest.raises(InputError, match=r"cannot be read from a pipe or decompressed on the way"):
         Reading(path)
 
 

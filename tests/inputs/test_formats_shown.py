@@ -74,7 +74,7 @@ class TestColumnOfJson:
 
     def test_a_megabyte_of_blank_lines(self, write: Write) -> None:
         path = write(*["  "] * 400_000, {"text": "one", "id": 1})
-        assert Reading(path, keep="id").kept == [{"id": 1}]
+        assert Reading(path, keep="id").carried == [{"id": 1}]
 
     def test_a_suggestion(self, write: Write) -> None:
         path = write({"text": "one", "title": "x"})
@@ -119,7 +119,7 @@ class TestKeep:
 
     def test_a_key_with_half_a_surrogate(self, write: Write) -> None:
         path = write('{"text": "one", "k\\ud800": 1}')
-        assert Reading(path, keep="*").kept == [{"k\ufffd": 1}]
+        assert Reading(path, keep="*").carried == [{"k\ufffd": 1}]
 
     @pytest.mark.parametrize("value", [{"x": {}}, [{}]])
     def test_empty_objects_inside_others(self, write: Write, value: object) -> None:

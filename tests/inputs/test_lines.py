@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
-from llama_cli.inputs import lines, stream
+from llama_cli.inputs import stream
+from llama_cli.inputs.readers import text
 from llama_cli.inputs.resolve import InputFile, find_inputs
 from llama_cli.records import TextRecord
 from tests.inputs.reading import TextInput, read_all
@@ -73,7 +74,7 @@ def test_any_bytes_give_valid_texts_and_a_full_account(content: bytes) -> None:
         expected = [b""] if content else []
     kept = [t for line in expected if (t := _without_cr(line)) and not t.isspace()]
     assert [record.text.decode() for record in records] == kept
-    assert source.lines == len(expected)
+    assert source.line == len(expected)
     assert source.digest == xxhash.xxh3_128(content).hexdigest()
 
 
@@ -102,7 +103,7 @@ def test_small_chunks_change_nothing(read: Read, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_line_of_exactly_the_limit_is_read_and_one_more_is_refused(read: Read) -> None:
-    limit = lines.MAX_LINE_BYTES
+    limit = text.MAX_LINE_BYTES
     records, _ = read(b"first\n" + b"a" * limit + b"\nlast\n")
     assert [len(record.text) for record in records] == [5, limit, 4]
     with pytest.raises(InputError, match="input.txt: line 2 is over 64 MiB"):

@@ -64,10 +64,10 @@ def test_lines_of_ten_megabytes(tmp_path: Path, model: Path, usual: int, name: s
 READER = """
 import re, sys
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.sequence import InputSequence, Position
 with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(skip_bad_rows=True)) as source:
-    source.look([])
+    source.detect_formats([])
     for record in source:
         source.passed(Position(record.input_index, record.line, record.offset))
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])

@@ -94,5 +94,7 @@ def test_tables_do_not_come_through_pipes(tmp_path: Path, tiny_bert: Path, name:
     words = ["--format", name, "-m", str(tiny_bert), "-o", str(tmp_path / "out.parquet")]
     done = subprocess.run([*COMMAND, *words], input=b"PAR1", capture_output=True, check=False)
     assert done.returncode == 2
-    assert b"cannot be read from a pipe or unpacked on the way; write it to a file" in done.stderr
+    assert (
+        b"cannot be read from a pipe or decompressed on the way; write it to a file" in done.stderr
+    )
     assert list(tmp_path.glob("out*")) == []

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.inputs import stream
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.sequence import InputSequence, Position
-from llama_cli.inputs.source import Fingerprint
+from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
 from llama_cli.records import TextRecord
-from tests.inputs.files import OWN, kept_of
+from tests.inputs.files import OWN, carried_of
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Write
 from tests.packers import LIBRARIES
 
@@ -49,12 +48,12 @@ class Run:
     def __init__(self, paths: Sequence[Path], **options: Any) -> None:
         files = find_inputs([str(path) for path in paths])
         self.sequence = InputSequence(files, ReadOptions(skip_bad_rows=True, **options))
-        self.sequence.look(OWN)
+        self.sequence.detect_formats(OWN)
         self.records: list[TextRecord] = []
 
     def read(self) -> list[tuple[Any, ...]]:
         self.records = list(self.sequence)  # open still: where it stands is asked for later
-        return [(r.input_index, *r[:4], kept_of(r)) for r in self.records]
+        return [(r.input_index, *r[:4], carried_of(r)) for r in self.records]
 
     def state(self, row: int) -> tuple[Position, dict[str, Any]]:
         record = self.records[row]

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from llama_cli.inputs import stream
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import InputFile
-from llama_cli.inputs.sequence import InputSequence, Position
+from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
 from llama_cli.inputs.skips import SkippedRows
-from llama_cli.inputs.source import Fingerprint
 from llama_cli.records import TextRecord
 from tests.run.mixed import PLAIN, TABLES, write_inputs
 from tests.torture import TORTURE
@@ -31,7 +30,7 @@ class Reading:
 
     def open(self) -> InputSequence:
         source = InputSequence(self._files, self._options)
-        source.look([])
+        source.detect_formats([])
         return source
 
 

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import InputFile, find_inputs
-from llama_cli.inputs.sequence import InputSequence
+from llama_cli.inputs.sequence import InputSequence, ReadOptions
 from tests.inputs.reading import read_all
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Table, Write, to_polars
 from tests.packers import usual
@@ -135,7 +134,7 @@ def test_a_limit_downloads_no_more(web: WebServer) -> None:
     content = gzip.compress(os.urandom(24 << 20).hex().encode(), compresslevel=1)
     web.add("/a.txt.gz", gzip.compress(b"one\ntwo\n") + content)
     with InputSequence(find_inputs([f"{web.url}/a.txt.gz"]), ReadOptions(limit=1)) as source:
-        source.look([])
+        source.detect_formats([])
         assert [record.text for record in source] == [b"one"]
         (found,) = source.fingerprints()
     assert (found.xxh3_128, found.version) == ("", "one")
