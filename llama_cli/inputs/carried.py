@@ -19,28 +19,34 @@ _BLOCK_BYTES = 1 << 16
 _DEEPEST = 30  # levels of nested types
 
 
-def merge_types(name: str, one: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """Both sets of columns in types that hold the values of both, as integers and floats do.
+def merge_types(name: str, before: pa.Schema, schema: pa.Schema) -> pa.Schema:
+    """Both sets of columns, in types that hold the values of both, as floats do for integers.
+
+    Args:
+        name: of the input that has the second set, for messages.
+        before: the columns of the inputs before it.
+        schema: its own.
 
     Raises:
         InputError: there is no such type.
     """
     try:
-        return pa.unify_schemas([one, other], promote_options="permissive")
+        return pa.unify_schemas([before, schema], promote_options="permissive")
     except pa.ArrowException as error:
-        for field in other:
-            if field.name in one.names and not _have_common_type(one.field(field.name), field):
+        for field in schema:
+            other = before.field(field.name) if field.name in before.names else field
+            if not _have_common_type(other, field):
                 raise InputError(
-                    f"{name}: {field.name} is {field.type} here and {one.field(field.name).type} "
-                    "before, so that column cannot be kept",
+                    f"{name}: {field.name} is {field.type} here and {other.type} before, so that "
+                    "column cannot be kept",
                     hint="leave it out of --keep, or make them alike",
                 ) from error
         raise
 
 
-def _have_common_type(one: pa.Field, other: pa.Field) -> bool:
+def _have_common_type(*fields: pa.Field) -> bool:
     try:
-        pa.unify_schemas([pa.schema([one]), pa.schema([other])], promote_options="permissive")
+        pa.unify_schemas([pa.schema([field]) for field in fields], promote_options="permissive")
     except pa.ArrowException:
         return False
     return True
@@ -78,7 +84,7 @@ def _unstorable(kind: pa.DataType, depth: int = 0) -> str | None:
     if pa.types.is_struct(kind) and not kind.num_fields:
         return "has an empty object in all rows"
     inner = (kind.field(number).type for number in range(kind.num_fields))
-    return next((reason for one in inner if (reason := _unstorable(one, depth + 1))), None)
+    return next((reason for item in inner if (reason := _unstorable(item, depth + 1))), None)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

@@ -34,12 +34,12 @@ class RemoteInput:
 
     @property
     def is_regular(self) -> bool:
-        """It is: it can be asked for again."""
+        """Always: it can be asked for again."""
         return True
 
     @property
-    def has_parts(self) -> bool:
-        """Whether the server sends parts of it."""
+    def seekable(self) -> bool:
+        """Whether the server sends ranges of it."""
         return self.remote.has_ranges
 
     @property
@@ -52,29 +52,29 @@ class RemoteInput:
         return self.remote.size
 
     def open(self) -> BinaryIO:
-        """Open it for reading bytes; what is asked first is its first part."""
+        """Open it for reading bytes; the first range that is asked for is that at its start."""
         return cast(BinaryIO, RemoteFile(self.remote))
 
     def named(self, name: str) -> Self:
-        """The same under another name."""
+        """The same input under another name."""
         return replace(self, name=name)
 
     def __str__(self) -> str:
         return self.address
 
 
-def find_remote(url: str, left_out: Iterable[str]) -> list[RemoteInput]:
+def find_remote(url: str, exclude: Iterable[str]) -> list[RemoteInput]:
     """The files that a URL means.
 
     Args:
         url: of a file, a folder or a pattern.
-        left_out: URLs that are not taken from folders and patterns.
+        exclude: URLs that folders and patterns leave out.
 
     Raises:
         InputError: there is none, or it cannot be read.
         InputReadError: the server does not answer.
     """
-    return [RemoteInput(file, file.address) for file in find_files(url, left_out)]
+    return [RemoteInput(file, file.address) for file in find_files(url, exclude)]
 
 
 def find_remote_file(url: str) -> RemoteInput:

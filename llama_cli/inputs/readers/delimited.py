@@ -214,7 +214,7 @@ def _is_sample(ahead: bytes) -> bool:
 def _columns_with_text(sample: bytes, dialect: Dialect) -> list[str]:
     """The columns that are not numbers, dates or truth values in the first rows."""
     header = dialect.header
-    if len(sample) >= CHUNK:  # its last row may be cut
+    if len(sample) >= CHUNK:  # its last row may be incomplete
         sample = sample[: sample.rfind(b"\n") + 1]
     rows = _sample_rows(sample, dialect)
     if not rows:

@@ -75,7 +75,7 @@ class JsonLines(TextFormat):
                 f"{stream.name}: is one JSON list; an object a line is wanted",
                 hint="convert it first: jq -c '.[]' FILE",
             )
-        lines = head.split(b"\n")  # the last may be cut, and then is no object
+        lines = head.split(b"\n")  # the last may be incomplete, and then is no object
         text = _choose_text(stream.name, _sample_columns(lines), choice)
         if isinstance(candidate.known, cls):  # finding its types would take reading all of it again
             return cls(dataclasses.replace(candidate.known.columns, text=text))
@@ -185,8 +185,8 @@ def _sample_columns(lines: Iterable[bytes]) -> _Sample:
     """The columns in some lines."""
     objects = list(_objects(lines))
     names = list(dict.fromkeys(key for values in objects for key in values))
-    values = {name: [one[name] for one in objects if one.get(name) is not None] for name in names}
-    texts = [name for name in names if any(isinstance(one, str) for one in values[name])]
+    values = {name: [row[name] for row in objects if row.get(name) is not None] for name in names}
+    texts = [name for name in names if any(isinstance(value, str) for value in values[name])]
     return _Sample(names, texts, [name for name in names if values[name] and name not in texts])
 
 

@@ -69,7 +69,7 @@ class TableFormat(Format):
         """Read the schema."""
         file, stream, choice, _ = candidate
         name = stream.name
-        if file.is_regular and not file.has_parts and stream.compression is None:
+        if file.is_regular and not file.seekable and stream.compression is None:
             raise InputError(
                 f"{name}: {cls.name.capitalize()} can only be read from a server that sends "
                 "parts of a file and says of which version they are",
