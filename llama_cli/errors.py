@@ -4,7 +4,7 @@
     ├── UsageError                 exit 2: an option, the input or the output was refused
     │   ├── InputError             an input is missing, unreadable or not in its format
     │   │   └── BadRowError        a row of it cannot be used and leaving it out was not allowed
-    │   └── TextTooLongError       a text is over the limit and cutting was not allowed
+    │   └── TextTooLongError       a text is over the limit and truncating was not allowed
     ├── ModelError                 exit 3: the model cannot be used
     ├── InputReadError             exit 1: the system refused to read on
     ├── EngineError                exit 1: llama.cpp failed while embedding
@@ -20,6 +20,11 @@
 Errors of llama.cpp, pyarrow and the operating system are translated at the edge where they
 arise and kept as ``__cause__``. Only ``llama_cli.cli`` turns an error into words on a terminal
 and an exit code.
+
+An error knows the option that it is about by the name of its field, such as ``max_length``.
+Messages and hints name options so as well, in backticks and with a value where one is meant, as in
+"leave out `on_long=error`": whoever calls a class can pass that, and ``llama_cli.cli`` spells it
+as a flag.
 """
 
 from __future__ import annotations
@@ -33,14 +38,17 @@ class LlamaCliError(Exception):
     Attributes:
         exit_code: what the command exits with.
         hint: what the user can do about it, or None.
+        option: the option that was refused, by the name of its field; None if it is about none.
         committed_rows: rows of an unfinished run that the same command would keep.
     """
 
     exit_code = 1
+    option: str | None = None
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, option: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.option = option or self.option
         self.committed_rows = 0
 
 
@@ -63,7 +71,7 @@ class InputReadError(LlamaCliError):
 
 
 class TextTooLongError(UsageError):
-    """A text has more tokens than allowed and cutting it was not allowed either.
+    """A text has more tokens than allowed and truncating it was not allowed either.
 
     Attributes:
         source: number of its input.
@@ -74,7 +82,8 @@ class TextTooLongError(UsageError):
     def __init__(self, source: int, line: int, max_length: int, place: str | None = None) -> None:
         super().__init__(
             f"{place or f'line {line}'}: the text has more than {max_length} tokens",
-            hint="shorten it, or leave out --on-long error to cut it",
+            hint="shorten it, or leave out `on_long=error` to truncate it",
+            option="on_long",
         )
         self.source = source
         self.line = line
@@ -93,6 +102,7 @@ class ModelError(LlamaCliError):
     """The model file cannot be used: missing, damaged, unfit for embedding, or too large."""
 
     exit_code = 3
+    option = "model"
 
 
 class EngineError(LlamaCliError):
@@ -152,9 +162,10 @@ class SchemaMismatchError(ParquetError):
 
 
 class OutputRefusedError(ParquetError):
-    """The output may not be written at that place."""
+    """The output may not be written there."""
 
     exit_code = 2
+    option = "output"
 
 
 class OutputLockedError(ParquetError):

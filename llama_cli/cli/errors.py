@@ -7,20 +7,22 @@ have no vector; 128 and the number of the signal that ended it: 129, 130, 143.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
+import os
+import re
 import select
 import sys
 import traceback
-from typing import TextIO
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
 
 import typer
 
-from llama_cli.cli.events import write_event
-from llama_cli.cli.invocation import Invocation
-from llama_cli.cli.numbers import count
-from llama_cli.cli.printable import printable
-from llama_cli.cli.stderr import ForgivingStderr
-from llama_cli.cli.usage import describe_mistake
+from llama_cli.cli.invocation import Invocation, variable_of
+from llama_cli.cli.options import FLAGS, spell_options
+from llama_cli.cli.terminal import ForgivingStderr, printable, write_event
 from llama_cli.errors import (
     LlamaCliError,
     ModelError,
@@ -29,6 +31,7 @@ from llama_cli.errors import (
     RunInterruptedError,
     UsageError,
 )
+from llama_cli.progress.numbers import count
 
 _PATIENCE_SECONDS = 1.0
 
@@ -70,9 +73,10 @@ def _is_read(stream: TextIO | None) -> bool:
 
 def _describe(error: BaseException, invocation: Invocation) -> tuple[str, int]:
     if isinstance(error, LlamaCliError):
-        return _with_path_and_hint(error) + _from_outside(error, invocation), error.exit_code
+        message = spell_options(_with_path_and_hint(error))
+        return message + _from_environment(error, invocation), error.exit_code
     if isinstance(error, typer.TyperException):
-        return describe_mistake(error), EXIT_USAGE
+        return _describe_mistake(error), EXIT_USAGE
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", EXIT_INTERRUPTED
     if isinstance(error, MemoryError):
@@ -93,14 +97,58 @@ def _with_path_and_hint(error: LlamaCliError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _from_outside(error: LlamaCliError, invocation: Invocation) -> str:
-    """The variables that a refused value came from: nobody would look for it there."""
+def _from_environment(error: LlamaCliError, invocation: Invocation) -> str:
+    """The variable that a refused value came from: nobody would look for it there."""
     if not isinstance(error, UsageError | OutputRefusedError | ModelError):
         return ""
-    message = str(error)
-    named = [
-        f"{variable}={value}"
-        for variable, value in invocation.variables.items()
-        if message.startswith(value) or f"{invocation.options[variable]} " in f"{message} "
-    ]
-    return f"; in the environment: {', '.join(named)}" if named else ""
+    variable = variable_of(FLAGS[error.option]) if error.option in FLAGS else ""
+    if variable not in invocation.variables:
+        return ""
+    return f"; in the environment: {variable}={invocation.variables[variable]}"
+
+
+def _describe_mistake(error: typer.TyperException) -> str:
+    """What is wrong with the command line, and what was probably meant or where to look."""
+    context: Any = getattr(error, "ctx", None)  # no public type
+    message = " ".join(_message(error, context).split()).rstrip(".")
+    message = message.replace("Value error, ", "").replace("Input should", "it should")
+    message = message.partition(", unable to ")[0]
+    if suggestion := _did_you_mean(message, context):
+        return f"{message}; did you mean {suggestion}?"
+    return f"{message}; see {context.command_path if context else 'llama-cli'} --help"
+
+
+def _message(error: typer.TyperException, context: Any) -> str:
+    if isinstance(error, typer.BadParameter) and error.param and context:
+        variable = error.param.envvar
+        source = context.get_parameter_source(error.param.name)
+        if source and source.name == "ENVIRONMENT" and isinstance(variable, str):
+            value = os.environ[variable]
+            return f"Invalid value in the environment: {variable}={value}: {error.message}"
+    # Typer would list all options that are near.
+    return error.message if hasattr(error, "possibilities") else error.format_message()
+
+
+def _did_you_mean(message: str, context: Any) -> str | None:
+    """The name that was probably meant: of an option, a command, or one of few values."""
+    if mistyped := re.fullmatch(r"No such option: (\S+)", message):
+        parameters = context.command.get_params(context)
+        names = [name for p in parameters for name in (*p.opts, *p.secondary_opts)]
+        return _nearest(mistyped[1], (name for name in names if name.startswith("--")))
+    if mistyped := re.fullmatch(r"No such command '(.+)'", message):
+        if nearest := _nearest(mistyped[1], context.command.commands):
+            return nearest
+        is_file = context.parent is None and Path(mistyped[1]).exists()
+        return f"{context.command_path} embed {mistyped[1]}" if is_file else None
+    if mistyped := re.search(r"'([^']*)' is not one of (.+)", message):
+        return _nearest(mistyped[1], re.findall("'([^']*)'", mistyped[2]))
+    return None
+
+
+def _nearest(word: str, names: Iterable[str]) -> str | None:
+    # Their dashes would make all options alike.
+    known = {name.lstrip("-"): name for name in names}
+    word = word.lstrip("-").lower()
+    begun = [name for name in known if name.startswith(word)]
+    near = begun if len(begun) == 1 else difflib.get_close_matches(word, known, n=1)
+    return known[near[0]] if near else None

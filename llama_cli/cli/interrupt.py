@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the run makes safe what is ready and ends, soon.
+"""Ctrl-C, SIGTERM and SIGHUP: the run commits what is ready and ends, soon.
 
 Not by way of exceptions that a signal raises. Those strike anywhere, in the middle of starting a
 thread or of freeing memory too. A thread waits for the signals, asks the run to stop, and ends the
@@ -12,17 +12,22 @@ import ctypes
 import json
 import os
 import select
+import shlex
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from llama_cli.cli.errors import EXIT_SIGNAL
-from llama_cli.cli.events import as_line
+from llama_cli.cli.messages import Messages
+from llama_cli.cli.terminal import as_line
 from llama_cli.errors import RunInterruptedError
+from llama_cli.models.access import HubAccess
 from llama_cli.output.durable.active import abandon_active
+from llama_cli.progress.meters import DownloadProgress
+from llama_cli.progress.numbers import count, format_bytes
 from llama_cli.run.stop import StopSwitch
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,7 +44,7 @@ class SignalWatch:
     """Turns a switch when a signal comes."""
 
     def __init__(self, *, as_json: bool, as_events: bool) -> None:
-        """Nothing has come yet.
+        """Watch for nothing yet; see `watched_signals`.
 
         Args:
             as_json: tell of an interruption on stdout as well.
@@ -140,3 +145,38 @@ def _next_signal(wake: int, timeout: float | None) -> int:
         number = os.read(wake, 1)
         if not number or number[0] in _SIGNALS:
             return number[0] if number else 0
+
+
+@contextlib.contextmanager
+def watched_download(watch: SignalWatch, messages: Messages) -> Iterator[HubAccess]:
+    """Access to the Hub whose downloads are shown, and are spoken of where a signal ends them."""
+    before = watch.describe
+    views = contextlib.ExitStack()
+    follow: Callable[[DownloadProgress], None] | None = None
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal follow
+        if follow is None:  # what is not needed is not shown
+            view = messages.start_download()
+            views.callback(view.stop)
+            follow = view.update
+        watch.describe = lambda _: (
+            f"interrupted; {format_bytes(done)} of the model's {format_bytes(total)} are "
+            "downloaded, and the next run resumes from there"
+        )
+        follow(DownloadProgress(done, total))
+
+    try:
+        with views:
+            yield HubAccess(on_progress=on_progress)
+    finally:
+        watch.describe = before
+
+
+def describe_interruption(committed_rows: int, command: Sequence[str], *, resumable: bool) -> str:
+    """What an interruption has cost, and how to resume."""
+    if not resumable:
+        return "interrupted; this input cannot be resumed, so nothing was written"
+    if not committed_rows:
+        return "interrupted before any row was committed; nothing was written"
+    return f"interrupted; {count(committed_rows, 'row')} kept; resume with: {shlex.join(command)}"

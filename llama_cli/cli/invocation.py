@@ -1,12 +1,18 @@
-"""What the command was called with: words, and defaults from the environment."""
+"""What the command was called with, and the command line that resumes a run begun like that."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-PREFIX = "LLAMA_CLI_"
+from llama_cli.storage.address import words_shown
+
+_NAME = "llama-cli"
+_PREFIX = "LLAMA_CLI_"
 # The one command whose options have variables.
 _EMBED = "embed"
 _FALSE = ("0", "off", "f", "false", "n", "no")
@@ -22,12 +28,10 @@ class Invocation:
     Attributes:
         words: the command line without the program's name.
         variables: value of each variable that an option has taken its value from.
-        options: name of that option.
     """
 
     words: Sequence[str] = ()
     variables: dict[str, str] = field(default_factory=dict)
-    options: dict[str, str] = field(default_factory=dict)
 
     @property
     def as_json(self) -> bool:
@@ -50,6 +54,18 @@ class Invocation:
                 chosen = value or following
         return chosen == "json"
 
+    def resume_command(self) -> list[str]:
+        """The command line that resumes a run begun like this; empty where nothing was typed.
+
+        It says what the environment has said: it may be run from another terminal, or next week.
+        """
+        if not self.words:
+            return []
+        variables = [f"{name}={value}" for name, value in self.variables.items()]
+        start = [sys.executable, "-m", "llama_cli"] if _runs_as_module() else [_program()]
+        words = words_shown(word for word in self.words if word != "--restart")
+        return [*(["env", *variables] if variables else []), *start, *words]
+
     def _is_on(self, flag: str) -> bool:
         if flag in self._options():
             return True
@@ -60,12 +76,25 @@ class Invocation:
         words = list(self.words)
         return words[: words.index("--")] if "--" in words else words
 
-    def _variable(self, option: str) -> str:
+    def _variable(self, flag: str) -> str:
         if not self.words or self.words[0] != _EMBED:
             return ""
-        return os.environ.get(variable_of(option), "")
+        return os.environ.get(variable_of(flag), "")
 
 
-def variable_of(option: str) -> str:
+def variable_of(flag: str) -> str:
     """Name of the variable that sets an option's default."""
-    return PREFIX + option.removeprefix("--").replace("-", "_").upper()
+    return _PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+
+
+def _runs_as_module() -> bool:
+    return Path(sys.argv[0]).name == "__main__.py"
+
+
+def _program() -> str:
+    """The command's name, with its folder where the shell would not find that one by its name."""
+    found = shutil.which(_NAME)
+    own = Path(sys.argv[0])
+    if own.name != _NAME or (found and own.exists() and own.samefile(found)):
+        return _NAME
+    return str(own)

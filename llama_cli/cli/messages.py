@@ -1,4 +1,4 @@
-"""What a run says on stderr: to people, or as events to programs."""
+"""What is said on stderr on the way: to people, or as events to programs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import logging
 from typing import Protocol, TextIO, cast
 
 from llama_cli import __version__
-from llama_cli.cli.download_view import DownloadEvents, DownloadView, ShownDownload
-from llama_cli.cli.events import write_event
-from llama_cli.cli.printable import printable
-from llama_cli.cli.settings import EmbedSettings
-from llama_cli.cli.stderr import ForgivingStderr
-from llama_cli.cli.summary import as_json, as_text
+from llama_cli.cli.options import spell_options
+from llama_cli.cli.summary import summary_as_json, summary_as_text
+from llama_cli.cli.terminal import ForgivingStderr, printable, write_event
 from llama_cli.progress.events import EventProgress
-from llama_cli.progress.plain import Silent
-from llama_cli.progress.view import ProgressView, make_console, make_view
+from llama_cli.progress.meters import DownloadMeter, DownloadProgress, RunMeter
+from llama_cli.progress.view import Silent, View, make_console, make_view
+from llama_cli.records import RunProgress
 from llama_cli.run.job import EmbedJob
 from llama_cli.run.provenance import RunSummary
 
@@ -27,12 +25,12 @@ class Messages(Protocol):
         """A line of the log; levels are ``debug``, ``info`` and ``warning``."""
         ...
 
-    def start(self, job: EmbedJob) -> ProgressView:
+    def start(self, job: EmbedJob) -> View[RunProgress]:
         """The run begins; what it is followed with."""
         ...
 
-    def start_download(self) -> DownloadView:
-        """A model may be downloaded; what that is followed with."""
+    def start_download(self) -> View[DownloadProgress]:
+        """A download begins; what it is followed with."""
         ...
 
     def finish(self, summary: RunSummary, exit_code: int) -> None:
@@ -40,51 +38,51 @@ class Messages(Protocol):
         ...
 
 
-def make_messages(settings: EmbedSettings) -> Messages:
+def make_messages(progress: str, *, quiet: bool) -> Messages:
     """Those that were asked for; warnings always come."""
-    if settings.progress == "json":
-        return EventMessages(quiet=settings.quiet)
-    return TextMessages(settings.progress, quiet=settings.quiet)
+    if progress == "json":
+        return EventMessages(quiet=quiet)
+    return TextMessages(progress, quiet=quiet)
 
 
 class TextMessages:
     """For people."""
 
-    def __init__(self, kind: str, *, quiet: bool) -> None:
-        """Nothing is said yet.
+    def __init__(self, progress: str, *, quiet: bool) -> None:
+        """Open the terminal.
 
         Args:
-            kind: which progress is shown.
+            progress: which progress is shown.
             quiet: neither progress nor summary.
         """
-        self._kind = "none" if quiet else kind
+        self._progress = "none" if quiet else progress
         self._quiet = quiet
-        self._console = make_console(self._kind, cast(TextIO, ForgivingStderr()))
+        self._console = make_console(self._progress, cast(TextIO, ForgivingStderr()))
 
     def log(self, level: str, message: str) -> None:
         """Above the progress bar, if there is one."""
         start = "" if level == "info" else f"{level}: "
         self._console.print(f"llama-cli: {start}{printable(message)}", soft_wrap=True)
 
-    def start(self, job: EmbedJob) -> ProgressView:  # noqa: ARG002 - people have just typed it
+    def start(self, job: EmbedJob) -> View[RunProgress]:  # noqa: ARG002 - people have just typed it
         """Show the progress."""
-        return make_view(self._kind, self._console)
+        return make_view(self._progress, self._console, RunMeter())
 
-    def start_download(self) -> DownloadView:
+    def start_download(self) -> View[DownloadProgress]:
         """Show how far it is."""
-        return ShownDownload(self._console, quiet=self._kind == "none")
+        return make_view(self._progress, self._console, DownloadMeter(), start="downloaded ")
 
     def finish(self, summary: RunSummary, exit_code: int) -> None:  # noqa: ARG002 - warnings said it
         """Show the summary."""
         if not self._quiet:
-            self._console.print(as_text(summary), soft_wrap=True)
+            self._console.print(summary_as_text(summary), soft_wrap=True)
 
 
 class EventMessages:
     """For programs."""
 
     def __init__(self, *, quiet: bool) -> None:
-        """Nothing is said yet.
+        """Choose what is said.
 
         Args:
             quiet: only warnings.
@@ -95,7 +93,7 @@ class EventMessages:
         """An event named as the level; only what ends a run is an error."""
         write_event(level if level in ("debug", "info") else "warning", message=message)
 
-    def start(self, job: EmbedJob) -> ProgressView:
+    def start(self, job: EmbedJob) -> View[RunProgress]:
         """What is to be done, and how far it is."""
         if self._quiet:
             return Silent()
@@ -106,16 +104,18 @@ class EventMessages:
             output=str(job.output),
             model=str(job.model.path),
         )
-        return EventProgress(lambda facts: write_event("progress", **facts))
+        return EventProgress(RunMeter(), lambda facts: write_event("progress", **facts))
 
-    def start_download(self) -> DownloadView:
+    def start_download(self) -> View[DownloadProgress]:
         """How far it is."""
-        return DownloadEvents(quiet=self._quiet)
+        if self._quiet:
+            return Silent()
+        return EventProgress(DownloadMeter(), lambda facts: write_event("download", **facts))
 
     def finish(self, summary: RunSummary, exit_code: int) -> None:
         """What ``--json`` says, and the exit code."""
         if not self._quiet:
-            write_event("done", **json.loads(as_json(summary)), exit_code=exit_code)
+            write_event("done", **json.loads(summary_as_json(summary)), exit_code=exit_code)
 
 
 class _MessageHandler(logging.Handler):
@@ -126,7 +126,7 @@ class _MessageHandler(logging.Handler):
         self._messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._messages.log(record.levelname.lower(), record.getMessage())
+        self._messages.log(record.levelname.lower(), spell_options(record.getMessage()))
 
 
 def show_log(messages: Messages, *, debug: bool, quiet: bool) -> None:

@@ -1,27 +1,20 @@
-"""The end of a run in words for people, and as JSON for scripts."""
+"""The end of a run or a dry run in words for people, and as JSON for scripts."""
 
 from __future__ import annotations
 
 import json
 
-from llama_cli.cli.numbers import count, format_bytes
-from llama_cli.cli.printable import printable
+from llama_cli.cli.terminal import printable
 from llama_cli.output.provenance import Provenance
+from llama_cli.progress.numbers import count, format_bytes, format_seconds
+from llama_cli.run.counts import Counts
+from llama_cli.run.dry_run import Estimate
 from llama_cli.run.provenance import RunSummary
 
-_COUNTS = (
-    "rows",
-    "skipped",
-    "bad_rows",
-    "truncated",
-    "invalid_utf8",
-    "duplicates",
-    "without_vector",
-    "tokens",
-)
+_COUNTS = ("rows", "skipped", "bad_rows", "truncated", "invalid_utf8", "duplicates", "tokens")
 
 
-def as_text(summary: RunSummary) -> str:
+def summary_as_text(summary: RunSummary) -> str:
     """A few lines; counts that are zero are left out."""
     made, seconds = summary.made, summary.seconds
     lines = [
@@ -31,30 +24,19 @@ def as_text(summary: RunSummary) -> str:
     ]
     if summary.before.rows:
         lines.append(f"{count(made.rows, 'row')} with the {summary.before.rows:,} made before")
-    if notes := _notes(made):
+    if notes := _notes(made, made.max_length):
         lines.append("; ".join(notes))
     lines.append(f"{printable(summary.output)} ({format_bytes(summary.output_bytes)})")
     return "\n".join(lines)
 
 
-def _notes(made: Provenance) -> list[str]:
-    notes = {
-        f"skipped {count(made.skipped, 'blank line')}": made.skipped,
-        f"skipped {count(made.bad_rows, 'bad row')}": made.bad_rows,
-        f"cut {count(made.truncated, 'text')} at {made.max_length} tokens": made.truncated,
-        f"repaired {count(made.invalid_utf8, 'line')} not in UTF-8": made.invalid_utf8,
-        f"{count(made.duplicates, 'repeated text')} computed once": made.duplicates,
-        f"{count(made.without_vector, 'row')} without a vector": made.without_vector,
-    }
-    return [note for note, number in notes.items() if number]
-
-
-def as_json(summary: RunSummary) -> str:
+def summary_as_json(summary: RunSummary) -> str:
     """One JSON object: what was counted, and the two rates."""
     made = summary.made
     return json.dumps(
         {name: getattr(made, name) for name in _COUNTS}
         | {
+            "without_vector": made.without_vector,
             "resumed_rows": summary.before.rows,
             "resumed_tokens": summary.before.tokens,
             "seconds": round(summary.seconds, 3),
@@ -67,3 +49,49 @@ def as_json(summary: RunSummary) -> str:
             "tokens_per_second": round(summary.new_tokens / summary.seconds, 1),
         }
     )
+
+
+def estimate_as_text(found: Estimate) -> str:
+    """A few lines; counts that are zero are left out."""
+    counts = found.counts
+    inputs = f" in {found.inputs} inputs" if found.inputs > 1 else ""
+    lines = [f"{count(counts.rows, 'text')}{inputs}, {count(counts.tokens, 'token')} to compute"]
+    if notes := _notes(counts, found.max_length):
+        lines.append("; ".join(notes))
+    if found.seconds is not None and found.output_bytes is not None:
+        lines.append(
+            f"about {format_seconds(found.seconds)} and {format_bytes(found.output_bytes)}, "
+            f"by {count(found.tried, 'text')} tried"
+        )
+    return "\n".join(lines)
+
+
+def estimate_as_json(found: Estimate) -> str:
+    """One JSON object; keys as in the summary of a run where they mean the same."""
+    seconds = None if found.seconds is None else round(found.seconds, 3)
+    return json.dumps(
+        {name: getattr(found.counts, name) for name in _COUNTS}
+        | {
+            "dry_run": True,
+            "inputs": found.inputs,
+            "tried": found.tried,
+            "estimated_seconds": seconds,
+            "estimated_output_bytes": found.output_bytes,
+            "dimension": found.dimension,
+            "max_length": found.max_length,
+            "model": found.model,
+        }
+    )
+
+
+def _notes(counts: Provenance | Counts, max_length: int) -> list[str]:
+    """What is not as one might expect; counts that are zero are left out."""
+    notes = {
+        f"{count(counts.skipped, 'blank line')} skipped": counts.skipped,
+        f"{count(counts.bad_rows, 'bad row')} skipped": counts.bad_rows,
+        f"{count(counts.truncated, 'text')} truncated to {max_length} tokens": counts.truncated,
+        f"{count(counts.invalid_utf8, 'line')} not in UTF-8": counts.invalid_utf8,
+        f"{count(counts.duplicates, 'duplicate')} computed once": counts.duplicates,
+        f"{count(counts.without_vector, 'row')} without a vector": counts.without_vector,
+    }
+    return [note for note, number in notes.items() if number]

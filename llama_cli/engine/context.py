@@ -176,7 +176,7 @@ def _out_of_memory(what: str) -> ModelError:
     reason = last_error() or "llama.cpp gave no reason"
     return ModelError(
         f"no memory for {what}, or the model cannot embed: {reason}",
-        hint="try a smaller --max-length, or --device cpu",
+        hint="try a smaller `max_length`, or `device=cpu`",
     )
 
 

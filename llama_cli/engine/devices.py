@@ -75,7 +75,7 @@ def _ggml() -> Any:
 
 
 def place_model(device: str, gpu_layers: int | None) -> Placement:
-    """Resolve ``--device`` and ``--gpu-layers`` against what is there.
+    """Resolve the device and the layers that were asked for against what is there.
 
     Args:
         device: ``auto``, ``cpu``, ``gpu``, or the name of one GPU as llama.cpp gives it.
@@ -87,7 +87,7 @@ def place_model(device: str, gpu_layers: int | None) -> Placement:
     wanted = device.lower()
     if wanted == "cpu":
         if gpu_layers:
-            raise UsageError("--gpu-layers needs a GPU, but --device is cpu")
+            raise UsageError("`gpu_layers` needs a GPU, but `device` is cpu", option="gpu_layers")
         return Placement((), 0)
     gpus = list_gpus()
     if wanted not in ("auto", "gpu"):
@@ -100,13 +100,16 @@ def place_model(device: str, gpu_layers: int | None) -> Placement:
 
 
 def _no_such_gpu(wanted: str, gpu_layers: int | None) -> UsageError:
-    asked = f"--device {wanted}" if wanted != "auto" else f"--gpu-layers {gpu_layers}"
+    option, value = ("device", wanted) if wanted != "auto" else ("gpu_layers", gpu_layers)
     gpus = ", ".join(gpu.name for gpu in list_gpus())
     if gpus:
-        return UsageError(f"{asked}: no such device; llama.cpp sees: cpu, {gpus}")
+        return UsageError(
+            f"`{option}={value}`: no such device; llama.cpp sees: cpu, {gpus}", option=option
+        )
     return UsageError(
-        f"{asked}: no GPU is available to this build of llama.cpp",
+        f"`{option}={value}`: no GPU is available to this build of llama.cpp",
         hint="leave the option out, or install a build for your GPU (see the README)",
+        option=option,
     )
 
 

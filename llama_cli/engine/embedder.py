@@ -165,7 +165,7 @@ class LlamaEmbedder(Closing):
         if self._recent is not None and (known := self._recent.find(record.text)):
             return Item(kept, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
-        if tokens.truncated and not self._options.truncate_long:
+        if tokens.truncated and self._options.on_long == "error":
             raise TextTooLongError(record.input_index, record.line, self.max_length)
         answer = Answer(len(tokens.ids), tokens.truncated)
         if self._recent is not None:
@@ -204,12 +204,15 @@ class LlamaEmbedder(Closing):
 def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:
     if wanted is not None and wanted > facts.context:
         raise UsageError(
-            f"--max-length {wanted}: {facts.name} was trained on at most {facts.context} tokens"
+            f"`max_length={wanted}`: {facts.name} was trained on at most {facts.context} tokens",
+            option="max_length",
         )
     return wanted or facts.context
 
 
 def _resolve_dims(facts: ModelFacts, wanted: int | None) -> int:
     if wanted is not None and wanted > facts.dimension:
-        raise UsageError(f"--dims {wanted}: the vectors of {facts.name} have {facts.dimension}")
+        raise UsageError(
+            f"`dims={wanted}`: the vectors of {facts.name} have {facts.dimension}", option="dims"
+        )
     return wanted or facts.dimension

@@ -75,5 +75,5 @@ def resolve_pooling(facts: ModelFacts, choice: PoolingChoice) -> Pooling:
         return facts.pooling  # type: ignore[return-value]
     raise ModelError(
         f"{facts.name} does not say how to pool its token vectors",
-        hint="choose with --pooling mean, cls or last, as the model's own documentation says",
+        hint="choose with `pooling=mean`, cls or last, as the model's own documentation says",
     )

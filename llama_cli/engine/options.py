@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from llama_cli.engine.facts import PoolingChoice
 from llama_cli.engine.known import Task
+
+OnLong = Literal["truncate", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class EmbedderOptions:
         prompt: put before each text for the model alone; None where none was given.
         task: chooses one of the model's own prompts instead; None for none.
         max_length: most tokens of a text, special tokens included; None for the model's own.
-        truncate_long: cut longer texts; else they raise `TextTooLongError`.
+        on_long: ``truncate`` longer texts, or raise `TextTooLongError` (``error``).
         threads: CPU threads in all.
         dedup: compute a text that came not long ago only once.
         decode_seconds: after so long texts are only tokenized, and get no vector; None for never.
@@ -32,7 +35,7 @@ class EmbedderOptions:
     prompt: str | None = None
     task: Task | None = None
     max_length: int | None = None
-    truncate_long: bool = True
+    on_long: OnLong = "truncate"
     threads: int = 1
     dedup: bool = True
     decode_seconds: float | None = None

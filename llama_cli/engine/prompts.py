@@ -25,31 +25,32 @@ def resolve_prompt(name: str, known: KnownModel | None, options: EmbedderOptions
     if options.task is None:
         if options.prompt is None and known is not None and known.wants_prompt:
             log.warning(
-                "%s wants a prompt before each text: --task document for texts to be found, "
-                "--task query for questions; without it the vectors fit less well",
+                "%s wants a prompt before each text: `task=document` for texts to be found, "
+                "`task=query` for questions; without it the vectors fit less well",
                 name,
             )
         return options.prompt or ""
     if known is None:
         raise UsageError(
-            f"--task {options.task}: the prompts of {name} are not known",
-            hint="give the one that the model's own documentation says with --prompt TEXT",
+            f"`task={options.task}`: the prompts of {name} are not known",
+            hint="give the one that the model's own documentation says with `prompt=TEXT`",
+            option="task",
         )
     return known.prompt(options.task)
 
 
 def warn_of_cut(name: str, known: KnownModel | None, width: int) -> None:
-    """Warn where the model was not trained for vectors that are cut to ``width``."""
+    """Warn where the model was not trained for vectors truncated to ``width``."""
     if known is None or known.matryoshka is None:
         log.warning(
-            "--dims %d: %s is not known to be trained for vectors that are cut (Matryoshka); "
+            "`dims=%d`: %s is not known to be trained for truncated vectors (Matryoshka); "
             "they may fit much less well",
             width,
             name,
         )
     elif not known.matryoshka.covers(width):
         log.warning(
-            "--dims %d: %s is documented for vectors cut to %s; others may fit less well",
+            "`dims=%d`: %s is documented for vectors truncated to %s; others may fit less well",
             width,
             name,
             known.matryoshka,

@@ -69,7 +69,10 @@ class Frame:
         room = max_length - len(self.opening) - len(self.closing)
         if room < 1:
             least = max_length - room + 1
-            raise UsageError(f"--max-length {max_length}: this model needs at least {least}")
+            raise UsageError(
+                f"`max_length={max_length}`: this model needs at least {least}",
+                option="max_length",
+            )
         return room
 
     def around(self, content: list[int] | TokenIds) -> TokenIds:

@@ -75,7 +75,8 @@ class Tokenizer:
         if taken >= self._room:
             raise UsageError(
                 f"the prompt has {taken} tokens, and a text may have {self._room}",
-                hint="shorten the prompt, or raise --max-length",
+                hint="shorten the prompt, or raise `max_length`",
+                option="prompt",
             )
 
     def tokenize(self, text: bytes) -> Tokens:

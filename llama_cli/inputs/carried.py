@@ -39,7 +39,7 @@ def merge_types(name: str, before: pa.Schema, schema: pa.Schema) -> pa.Schema:
                 raise InputError(
                     f"{name}: {field.name} is {field.type} here and {other.type} before, so that "
                     "column cannot be kept",
-                    hint="leave it out of --keep, or make them alike",
+                    hint="leave it out of `keep`, or make them alike",
                 ) from error
         raise
 
@@ -56,7 +56,7 @@ def no_common_type(name: str, column: str) -> InputError:
     """The error of a carried column whose values have no type in common."""
     return InputError(
         f"{name}: the values of {column} have no type in common, so that column cannot be kept",
-        hint="leave it out of --keep",
+        hint="leave it out of `keep`",
     )
 
 
@@ -71,7 +71,7 @@ def storable(schema: pa.Schema) -> pa.Schema:
         if reason := _unstorable(field.type):
             raise InputError(
                 f"{field.name} {reason}, so that column cannot be kept",
-                hint="leave it out of --keep",
+                hint="leave it out of `keep`",
             )
         fields.append(field.with_type(pa.string()) if pa.types.is_null(field.type) else field)
     return pa.schema(fields)

@@ -103,7 +103,7 @@ def choose_text_column(
     if not texts:
         raise InputError(f"{name}: no column holds text", hint=_listing(columns))
     raise InputError(
-        f"{name}: which column holds the texts?", hint=f"name it with --column; {_listing(texts)}"
+        f"{name}: which column holds the texts?", hint=f"name it with `column`; {_listing(texts)}"
     )
 
 
@@ -143,7 +143,8 @@ def choose_columns(name: str, schema: pa.Schema, text: str, choice: ColumnChoice
             old = next(old for old in names if names[old] == new)
             raise UsageError(
                 f"{name}: a carried column cannot be called {new}, as one of the output is",
-                hint=f"give it another name: --keep '{old}=input_{old}'",
+                hint=f"give it another name: `keep={old}=input_{old}`",
+                option="keep",
             )
     # New fields, so that nothing of the file's own metadata comes along.
     fields = [pa.field(new, plain_type(schema.field(old).type)) for old, new in names.items()]
@@ -162,16 +163,18 @@ def _chosen_names(
             continue
         old, renamed, new = (word, "", word) if word in columns else word.partition("=")
         if not old or (renamed and not new):
-            raise UsageError(f"--keep {word!r}: the name of a column is empty")
+            raise UsageError(f"`keep={word}`: the name of a column is empty", option="keep")
         if old not in columns:
             raise InputError(
                 f"{name}: has no column {old} to keep", hint=suggest_column(old, columns)
             )
         if old in named and chosen[old] != new:
-            raise UsageError(f"--keep: {old} is named twice, and can be kept once only")
+            raise UsageError(
+                f"`keep`: {old} is named twice, and can be carried once only", option="keep"
+            )
         named.add(old)
         chosen[old] = new
     for new in chosen.values():
         if list(chosen.values()).count(new) > 1:
-            raise UsageError(f"--keep: two columns would be called {new}")
+            raise UsageError(f"`keep`: two columns would be called {new}", option="keep")
     return chosen

@@ -62,7 +62,7 @@ _HINTS = {
     "a Feather file of version 1": "write it anew with version 2",
     "a zip file": "unpack it on the way: llama-cli embed <(unzip -p FILE) -o OUT.parquet",
     "a tar file": "unpack it on the way: llama-cli embed <(tar -xOf FILE) -o OUT.parquet",
-    "a GGUF model file": "models are given with --model",
+    "a GGUF model file": "models are given with `model`",
 }
 
 # Every other byte of Latin text in UTF-16 is NUL, and many of most binary files. One that strayed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -21,6 +21,8 @@ from llama_cli.inputs.skips import SkipLog, SkippedRows
 from llama_cli.inputs.stream import ByteStream
 from llama_cli.records import TextRecord
 
+OnBadRow = Literal["error", "skip"]
+
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
@@ -30,14 +32,14 @@ class ReadOptions:
         format: name of the format of all inputs, or None to go by their names and first bytes.
         column: the column with the texts, or None for the obvious one.
         keep: columns to carry through: names, ``name=new``, or ``*`` for all.
-        skip_bad_rows: leave out rows that cannot be used; else they end the run.
+        on_bad_row: ``skip`` rows that cannot be used, or raise `BadRowError` (``error``).
         limit: texts after which no more are read, or None.
     """
 
     format: str | None = None
     column: str | None = None
     keep: tuple[str, ...] = ()
-    skip_bad_rows: bool = False
+    on_bad_row: OnBadRow = "error"
     limit: int | None = None
 
 
@@ -66,7 +68,7 @@ class InputSequence(Closing):
             options: how they are read.
         """
         self.files = files
-        self.skips = SkipLog(skip_bad_rows=options.skip_bad_rows)
+        self.skips = SkipLog(skip_bad_rows=options.on_bad_row == "skip")
         self.carried = pa.schema([])
         self._options = options
         self._choice = ColumnChoice(options.column, options.keep)
@@ -134,7 +136,7 @@ class InputSequence(Closing):
             if not self._matches(number, before):
                 raise InputError(
                     f"{self.files[number].name}: is not what the unfinished run has read",
-                    hint="restore it, or discard that run with --restart",
+                    hint="restore it, or discard that run with `restart`",
                 )
         self._done = dict(enumerate(finished))
         self._next, self._noted, self._rows = place.input_index, len(finished), rows

@@ -100,7 +100,9 @@ class InputSkips:
         place = f"{self._name}, {self._unit} {line}"
         if not self._log.skip_bad_rows:
             raise BadRowError(
-                f"{place}: {reason}", hint="leave such rows out with --on-bad-row skip"
+                f"{place}: {reason}",
+                hint="leave such rows out with `on_bad_row=skip`",
+                option="on_bad_row",
             )
         if self._log.add(self._input_index, line, reason) > _MOST_PENDING:
             raise InputError(f"{place}: {reason}, and there is no good row for a million before")

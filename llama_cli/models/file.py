@@ -63,7 +63,7 @@ class ModelFile:
         if self.builtin and digests[0] != DEFAULT_SHA256:
             raise ModelError(
                 f"{self.path}: the built-in model is damaged (sha256 {digests[0][:12]}…)",
-                hint="install the package again, or name another model with --model",
+                hint="install the package again, or name another with `model`",
             )
         return digests[0]
 

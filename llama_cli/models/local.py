@@ -24,7 +24,9 @@ def find_local(path: Path, filename: str | None) -> Path:
     if path.is_dir():
         return first_part(_choose(path, filename))
     if filename is not None:
-        raise UsageError(f"--filename chooses a file in a folder, but {path} is not one")
+        raise UsageError(
+            f"`filename` chooses a file in a folder, but {path} is not one", option="filename"
+        )
     if not path.exists():
         raise ModelError(f"{path}: no such model file", hint=_nearest(path))
     if not path.is_file():
@@ -59,7 +61,11 @@ def _choose(folder: Path, filename: str | None) -> Path:
         return folder / found[0]
     if not found:
         raise ModelError(f"{folder}: no .gguf file in this folder")
-    raise UsageError(f"{folder}: several models; choose one with --filename", hint=_listing(found))
+    raise UsageError(
+        f"{folder}: several models; choose one with `filename`",
+        hint=_listing(found),
+        option="model",
+    )
 
 
 def _listing(names: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What ``--model`` names: the built-in model, a file, a folder of them, or one on the Hub."""
+"""What a model is named by: the built-in model, a file, a folder of them, or one on the Hub."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def resolve_model(
     """
     if model is None or (model == BUILTIN and not os.path.lexists(model)):
         if filename is not None:
-            raise UsageError("--filename chooses a file in a folder: name that with --model")
+            raise UsageError(
+                "`filename` chooses a file in a folder: name that with `model`", option="filename"
+            )
         return ModelFile(DEFAULT_MODEL, builtin=True)
     name = hub_name(model)
     if name is None:
@@ -76,7 +78,7 @@ def hub_name(model: str) -> HubName | None:
 
 
 def with_file(name: HubName, filename: str | None) -> HubName:
-    """The name with the file that ``--filename`` chooses.
+    """The name with the file that ``filename`` chooses.
 
     Raises:
         UsageError: it has one already.
@@ -84,7 +86,9 @@ def with_file(name: HubName, filename: str | None) -> HubName:
     if filename is None:
         return name
     if name.file is not None:
-        raise UsageError(f"--filename {filename}: --model names the file {name.file} already")
+        raise UsageError(
+            f"`filename={filename}`: `model` names the file {name.file} already", option="filename"
+        )
     return dataclasses.replace(name, file=filename)
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Generic, TextIO
 
 from rich.console import Console, ConsoleDimensions
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
 
-from llama_cli.progress.rates import RateMeter
-from llama_cli.records import RunProgress
+from llama_cli.progress.meters import Meter, P
 
 # What a terminal shows of a key that interrupts, such as "^C".
 _ECHO_CELLS = 3
+# Cells that are left to the bar.
+_LEAST_BAR = 12
 
 
 class RoomyConsole(Console):
@@ -50,14 +51,14 @@ class RoomyConsole(Console):
         return False
 
 
-class Bar:
-    """A Rich bar that disappears when the run ends."""
+class Bar(Generic[P]):
+    """A Rich bar that disappears at the end."""
 
-    def __init__(self, console: Console) -> None:
-        self._meter = RateMeter()
+    def __init__(self, console: Console, meter: Meter[P]) -> None:
+        self._meter = meter
         self._progress = Progress(
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
-            _Facts(self._meter, console),
+            _Words(meter, console),
             console=console,
             expand=True,
             transient=True,
@@ -66,11 +67,11 @@ class Bar:
         self._task = self._progress.add_task("", total=None)
         self._progress.start()
 
-    def update(self, progress: RunProgress) -> None:
+    def update(self, progress: P) -> None:
         """Move the bar."""
         self._meter.add(progress)
         self._progress.update(
-            self._task, completed=progress.bytes_read, total=progress.bytes_total or None
+            self._task, completed=self._meter.done, total=self._meter.total or None
         )
 
     def stop(self) -> None:
@@ -78,10 +79,10 @@ class Bar:
         self._progress.stop()
 
 
-class _Facts(ProgressColumn):
+class _Words(ProgressColumn):
     """The words beside the bar: as many as leave room for it."""
 
-    def __init__(self, meter: RateMeter, console: Console) -> None:
+    def __init__(self, meter: Meter[P], console: Console) -> None:
         self._meter = meter
         self._console = console
         super().__init__(Column(no_wrap=True))
@@ -90,7 +91,7 @@ class _Facts(ProgressColumn):
         if not task.completed:
             return Text("starting")
         words = self._meter.describe()
-        room = max(self._console.width - 12, 12)
+        room = max(self._console.width - _LEAST_BAR, _LEAST_BAR)
         while len(words) > 1 and len("  ".join(words)) > room:
             words.pop()
         return Text("  ".join(words))

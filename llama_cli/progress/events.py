@@ -1,55 +1,38 @@
-"""How far a run is, as numbers for other programs."""
+"""How far a run or a download is, as numbers for other programs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Generic
 
-from llama_cli.progress.rates import RateMeter
-from llama_cli.records import RunProgress
+from llama_cli.progress.meters import Facts, Meter, P
 
 _INTERVAL_SECONDS = 0.5
 
-Facts = dict[str, int | float | None]
 
+class EventProgress(Generic[P]):
+    """Tells where it starts, where it is twice a second, and how far it came."""
 
-class EventProgress:
-    """Hands out where the run starts, where it is twice a second, and how far it came."""
-
-    def __init__(self, emit: Callable[[Facts], None]) -> None:
+    def __init__(self, meter: Meter[P], emit: Callable[[Facts], None]) -> None:
+        self._meter = meter
         self._emit = emit
-        self._meter = RateMeter()
-        self._started = time.monotonic()
-        self._next = self._started
-        self._unsaid: RunProgress | None = None
+        self._next = time.monotonic()
+        self._unsaid = False
 
-    def update(self, progress: RunProgress) -> None:
-        """Tell of it, or keep it for the end if it comes soon after the last."""
+    def update(self, progress: P) -> None:
+        """Tell of it, or leave it for the end if it comes soon after the last."""
         self._meter.add(progress)
-        self._unsaid = progress
+        self._unsaid = True
         if time.monotonic() >= self._next:
-            self._say(progress)
+            self._say()
 
     def stop(self) -> None:
         """Tell of the last that was not told."""
         if self._unsaid:
-            self._say(self._unsaid)
+            self._say()
 
-    def _say(self, progress: RunProgress) -> None:
-        self._unsaid = None
-        now = time.monotonic()
-        self._next = now + _INTERVAL_SECONDS
-        left = self._meter.seconds_left
-        self._emit(
-            {
-                "rows": progress.rows,
-                "tokens": progress.tokens,
-                "bytes_read": progress.bytes_read,
-                "bytes_total": progress.bytes_total,
-                "bytes_written": progress.bytes_written,
-                "seconds": round(now - self._started, 3),
-                "rows_per_second": round(self._meter.rows_per_second, 1),
-                "tokens_per_second": round(self._meter.tokens_per_second, 1),
-                "seconds_left": None if left is None else round(left, 1),
-            }
-        )
+    def _say(self) -> None:
+        self._unsaid = False
+        self._next = time.monotonic() + _INTERVAL_SECONDS
+        self._emit(self._meter.facts())

@@ -85,8 +85,9 @@ def check_prompt(prompt: str | None, task: str | None) -> None:
     """
     if prompt is not None and task is not None:
         raise UsageError(
-            f"--task {task} and --prompt: each says what goes before a text",
+            f"`task={task}` and `prompt`: each says what goes before a text",
             hint="leave one of them out",
+            option="task",
         )
 
 
@@ -111,20 +112,22 @@ def name_output(words: Sequence[str], output: str | None) -> Output:
             )
         return normalized(output) if is_remote(output) else Path(output)
     if is_remote(words[0]):
-        raise UsageError("an output is not made beside a URL: say where it goes with -o FILE")
+        raise UsageError("an output is not made beside a URL: say where it goes with `output=FILE`")
     path = Path(words[0])
     mode = _mode(path)
     # A pattern that nothing matches is refused as such later.
     is_pattern = not mode and bool(match_files(words[0]))
     if len(words) > 1 or stat.S_ISDIR(mode) or is_pattern:
-        raise UsageError("several inputs have no name in common: name the output with -o FILE")
+        raise UsageError(
+            "several inputs have no name in common: name the output with `output=FILE`"
+        )
     if words[0] == "-" or is_descriptor(path) or stat.S_ISFIFO(mode):
-        raise UsageError("a pipe has no name: say where the output goes with -o FILE")
+        raise UsageError("a pipe has no name: say where the output goes with `output=FILE`")
     if path.suffix.lower() in {kind.suffix for kind in COMPRESSIONS}:
         path = path.with_suffix("")
     made = path.with_suffix(".parquet")
     if made == path:
-        raise UsageError(f"{path}: say where the output goes with -o FILE")
+        raise UsageError(f"{path}: say where the output goes with `output=FILE`")
     return made
 
 
@@ -175,17 +178,17 @@ def check_report(
     if report is None:
         return
     if report.is_dir():
-        raise UsageError(f"--report {report}: is a folder")
+        raise UsageError(f"`report={report}`: is a folder", option="report")
     others = [file.path for file in _files(inputs) if file.is_regular]
     others += [beside(output, ".journal"), beside(output, ".partial")]
     others += [output] if isinstance(output, Path) else []
     if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
-        raise UsageError(f"--report {report}: is another file of this run")
+        raise UsageError(f"`report={report}`: is another file of this run", option="report")
     if not overwrite:
         try:
             refuse_other_file(report)
         except OSError as error:
-            raise UsageError(f"--report {report}: {error.strerror}") from error
+            raise UsageError(f"`report={report}`: {error.strerror}", option="report") from error
 
 
 def _check_existing(output: Path, inputs: Iterable[Input], *, overwrite: bool) -> None:
@@ -201,7 +204,7 @@ def _check_existing(output: Path, inputs: Iterable[Input], *, overwrite: bool) -
     # A run that was killed when all but done is recognized by its journal.
     if not overwrite and not beside(output, ".journal").exists():
         raise OutputRefusedError(
-            f"{output} exists already", path=output, hint="replace it with --overwrite"
+            f"{output} exists already", path=output, hint="replace it with `overwrite`"
         )
 
 
@@ -213,7 +216,7 @@ def _check_remote(url: str, inputs: Iterable[Input], *, overwrite: bool) -> None
         raise OutputRefusedError(f"{url}: the output is the input itself")
     # A run that was killed when all but done is recognized by its journal.
     if find_remote(url) and not overwrite and not beside(url, ".journal").exists():
-        raise OutputRefusedError(f"{url} exists already", hint="replace it with --overwrite")
+        raise OutputRefusedError(f"{url} exists already", hint="replace it with `overwrite`")
 
 
 def _files(inputs: Iterable[Input]) -> Iterator[InputFile]:

@@ -46,7 +46,9 @@ def refuse_other_file(path: Path) -> None:
         found = file.read(len(_BEGINNING))
     if found not in (b"", _BEGINNING):
         raise UsageError(
-            f"--report {path}: exists already, and is no report", hint="replace it with --overwrite"
+            f"`report={path}`: exists already, and is no report",
+            hint="replace it with `overwrite`",
+            option="report",
         )
 
 

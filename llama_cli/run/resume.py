@@ -109,7 +109,7 @@ def agree_on_inputs(job: EmbedJob, partial: PartialOutput) -> Sequence[Input]:
 def _other_inputs(job: EmbedJob, missing: str) -> OutputRefusedError:
     return OutputRefusedError(
         f"{job.output}: an unfinished run is there, with other inputs, {missing} among them",
-        hint="use the same again to resume, or discard that work with --restart",
+        hint="use the same again to resume, or discard that work with `restart`",
     )
 
 
@@ -118,5 +118,5 @@ def _refuse_other_version(file: Input, then: str) -> None:
         raise InputError(
             f"{file.name}: is not what the unfinished run has read: its version was {then} and is "
             f"{file.version} now",
-            hint="restore it, or discard that run with --restart",
+            hint="restore it, or discard that run with `restart`",
         )

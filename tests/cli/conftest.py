@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperOption
 
-from llama_cli.cli.app import main
+from llama_cli.cli.app import app, main
+
+EMBED = typer.main.get_command(app).commands["embed"]  # type: ignore[attr-defined]
+OPTIONS = [option for option in EMBED.params if isinstance(option, TyperOption)]
 
 
 @dataclass(frozen=True)

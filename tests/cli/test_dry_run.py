@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli import dry_run
+from llama_cli.run import dry_run
 from tests.cli.conftest import Command
 
 
@@ -61,7 +61,7 @@ def test_people_get_words(cli: Command, notes: Path, tiny_bert: Path) -> None:
     outcome = cli("embed", notes, "-m", tiny_bert, "--dry-run")
     first, second, last = outcome.out.splitlines()
     assert first.startswith("303 texts, ")
-    assert second.startswith("2 blank lines to skip; 1 text to cut at 64 tokens; 1 line not in")
+    assert second.startswith("2 blank lines skipped; 1 text truncated to 64 tokens; 1 line not in")
     assert last.startswith("about 0:0")
     assert last.endswith("by 303 texts tried")
 
@@ -85,6 +85,6 @@ def test_what_a_run_would_refuse_is_refused(cli: Command, notes: Path, tiny_bert
 def test_an_empty_input_has_no_estimate(cli: Command, notes: Path, tiny_bert: Path) -> None:
     notes.write_bytes(b"\n\n")
     outcome = cli("embed", notes, "-m", tiny_bert, "--dry-run")
-    assert outcome.out == "0 texts, 0 tokens to compute\n2 blank lines to skip\n"
+    assert outcome.out == "0 texts, 0 tokens to compute\n2 blank lines skipped\n"
     found = counts(cli, notes, "-m", tiny_bert, "--dry-run")
     assert found["estimated_seconds"] is None

@@ -8,23 +8,18 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.progress import events, rates
-from llama_cli.progress.events import EventProgress
-from llama_cli.records import RunProgress
 from tests.cli.conftest import Command
-from tests.cli.test_progress import Clock, at
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = (ROOT / "docs" / "events.md").read_text("utf-8")
-# Those of the summary are in the README.
-KEYS = DOCUMENTED + (ROOT / "README.md").read_text("utf-8")
+# Those of the summary are in the reference.
+KEYS = DOCUMENTED + (ROOT / "docs" / "reference.md").read_text("utf-8")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 Event = dict[str, Any]
@@ -149,37 +144,3 @@ def test_a_bar_can_be_forced_into_a_pipe(
     assert "━" in outcome.err
     assert re.search(r"[1-9]\d?%", outcome.err)
     assert outcome.err.count("\x1b[?25l") == outcome.err.count("\x1b[?25h") == 1
-
-
-def test_events_come_twice_a_second_and_the_last_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    for module in (events, rates):
-        monkeypatch.setattr(module, "time", clock)
-    said: list[Event] = []
-    view = EventProgress(said.append)
-    for step in range(101):
-        clock.now = 100 + step / 50
-        view.update(at(step))
-    assert [event["rows"] for event in said] == [0, 25, 50, 75, 100]
-    assert [event["seconds"] for event in said] == [0, 0.5, 1, 1.5, 2]
-    view.stop()
-    assert len(said) == 5, "the last was told already"
-    view.update(at(101))
-    assert len(said) == 5
-    view.stop()
-    assert said[-1]["rows"] == 101
-    assert said[-1]["rows_per_second"] == pytest.approx(50, abs=1)
-
-
-def test_a_pipe_has_no_total(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[Event] = []
-    view = EventProgress(said.append)
-    view.update(RunProgress(rows=0, tokens=0, bytes_read=0, bytes_total=None, bytes_written=0))
-    assert said[0]["bytes_total"] is said[0]["seconds_left"] is None
-
-
-def test_a_view_without_rows_says_nothing() -> None:
-    said: list[Event] = []
-    stop: Callable[[], None] = EventProgress(said.append).stop
-    stop()
-    assert said == []

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.cli.printable import printable
+from llama_cli.cli.terminal import printable
 from tests.cli.conftest import Command
 
 
@@ -28,7 +28,7 @@ def test_it_shows_origin_counts_and_first_rows(cli: Command, embedded: Path) -> 
     assert lines[1].endswith("from notes.txt")
     assert lines[2].startswith("with tiny bert (bert, F32, sha256 ")
     assert lines[2].endswith("mean pooling, normalized")
-    assert lines[3].startswith("skipped 1 blank line, cut 0 texts at 64 tokens")
+    assert lines[3].startswith("1 blank line skipped, 0 texts truncated to 64 tokens")
     assert "hello world" in outcome.out
     assert "water and time" in outcome.out
     assert "the light" not in outcome.out

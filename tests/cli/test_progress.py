@@ -1,4 +1,4 @@
-"""The bar on a real terminal, the lines in a log, and silence."""
+"""The bar on a real terminal, and a log without control characters."""
 
 from __future__ import annotations
 
@@ -10,92 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-
-from llama_cli.progress import events, plain, rates
-from llama_cli.progress.plain import PlainLines
-from llama_cli.progress.rates import RateMeter, format_seconds
-from llama_cli.records import RunProgress
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (events, plain, rates):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
-def at(rows: int, total: int | None = 10_000) -> RunProgress:
-    return RunProgress(
-        rows=rows, tokens=20 * rows, bytes_read=10 * rows, bytes_total=total, bytes_written=0
-    )
-
-
-def test_share_rates_and_time_left(clock: Clock) -> None:
-    meter = RateMeter()
-    meter.add(at(0))
-    clock.now += 10
-    meter.add(at(250))
-    assert meter.describe() == ["250 rows", "25%", "0:30 left", "25 texts/s", "500 tokens/s"]
-
-
-def test_a_pipe_has_no_share_and_no_end(clock: Clock) -> None:
-    meter = RateMeter()
-    meter.add(at(0))
-    clock.now += 10
-    meter.add(at(250, total=None))
-    assert meter.describe() == ["250 rows", "25 texts/s", "500 tokens/s"]
-
-
-def test_rates_are_those_of_the_last_half_minute(clock: Clock) -> None:
-    meter = RateMeter()
-    for _ in range(100):
-        clock.now += 1
-        meter.add(at(0))
-    for second in range(1, 41):
-        clock.now += 1
-        meter.add(at(7 * second))
-    assert "7 texts/s" in meter.describe()
-
-
-def test_rows_of_an_earlier_run_do_not_count_as_speed(clock: Clock) -> None:
-    meter = RateMeter()
-    meter.add(at(200))
-    assert meter.describe()[-2:] == ["0 texts/s", "0 tokens/s"]
-    clock.now += 10
-    meter.add(at(250))
-    assert meter.describe() == ["250 rows", "25%", "2:30 left", "5 texts/s", "100 tokens/s"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3661, "1:01:01")]
-)
-def test_lengths_of_time(seconds: float, text: str) -> None:
-    assert format_seconds(seconds) == text
-
-
-def test_plain_lines_come_every_few_seconds(
-    clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    view = PlainLines(Console(stderr=True))
-    view.update(at(0))
-    for second in range(1, 13):
-        clock.now += 1
-        view.update(at(10 * second))
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "50 rows, 5%, 1:35 left, 10 texts/s, 200 tokens/s",
-        "100 rows, 10%, 1:30 left, 10 texts/s, 200 tokens/s",
-    ]
 
 
 def run_on_a_terminal(columns: int, source: Path, model: Path) -> str:

@@ -25,8 +25,8 @@ def write(path: Path, content: bytes) -> Path:
 
 USAGE: dict[str, tuple[Words, str]] = {
     "missing input": (lambda d: [d / "absent.txt"], "absent.txt: no such file"),
-    "folder without output": (lambda d: [d], "name the output with -o FILE"),
-    "pattern without output": (lambda d: [f"{d}/*.txt"], "name the output with -o FILE"),
+    "folder without output": (lambda d: [d], "name the output with --output FILE"),
+    "pattern without output": (lambda d: [f"{d}/*.txt"], "name the output with --output FILE"),
     "empty folder": (
         lambda d: [(d / "sub").mkdir() or d / "sub", "-o", d / "x.parquet"],
         "sub: there is no file in this folder",
@@ -79,7 +79,10 @@ USAGE: dict[str, tuple[Words, str]] = {
         lambda d: [d / "in.txt", "-o", d / "in.txt" / "x.parquet"],
         "is not a folder",
     ),
-    "pipe without output": (lambda d: [fifo(d / "pipe")], "say where the output goes with -o"),
+    "pipe without output": (
+        lambda d: [fifo(d / "pipe")],
+        "say where the output goes with --output",
+    ),
     "gzip": (lambda d: [write(d / "x.gz", b"\x1f\x8b\x08\x00")], "x.gz: the gzip data is damaged"),
     "UTF-16": (lambda d: [write(d / "u.txt", b"\xff\xfea\x00")], "u.txt: is UTF-16 text"),
     "GGUF as input": (lambda d: [write(d / "m.gguf", b"GGUF\x03")], "is a GGUF model file"),
@@ -92,7 +95,7 @@ USAGE: dict[str, tuple[Words, str]] = {
         "File name too long",
     ),
     "input with too long a name": (lambda d: [d / ("x" * 300)], "File name too long"),
-    "standard input without output": (lambda d: ["-"], "say where the output goes with -o"),
+    "standard input without output": (lambda d: ["-"], "say where the output goes with --output"),
     "too long text": (
         lambda d: [write(d / "long.txt", b"short\n" + b"word " * 600), "--on-long", "error"],
         "line 2: the text has more than 512 tokens",

@@ -24,7 +24,7 @@ MISSING = (
     "found, --task query for questions; without it the vectors fit less well\n"
 )
 NOT_KNOWN = (
-    "llama-cli: warning: --dims {}: {} is not known to be trained for vectors that are cut "
+    "llama-cli: warning: --dims {}: {} is not known to be trained for truncated vectors "
     "(Matryoshka); they may fit much less well\n"
 )
 
@@ -140,13 +140,13 @@ class TestWarnings:
             ("snowflake-arctic-embed-m", NOT_KNOWN.format(8, "snowflake-arctic-embed-m")),
             (
                 "Qwen3 Embedding 0.6B",
-                "llama-cli: warning: --dims 8: Qwen3 Embedding 0.6B is documented for vectors cut "
-                "to any width from 32; others may fit less well\n",
+                "llama-cli: warning: --dims 8: Qwen3 Embedding 0.6B is documented for vectors "
+                "truncated to any width from 32; others may fit less well\n",
             ),
             (
                 "embeddinggemma-300M",
-                "llama-cli: warning: --dims 8: embeddinggemma-300M is documented for vectors cut "
-                "to 512, 256 or 128; others may fit less well\n",
+                "llama-cli: warning: --dims 8: embeddinggemma-300M is documented for vectors "
+                "truncated to 512, 256 or 128; others may fit less well\n",
             ),
         ],
     )
@@ -223,6 +223,6 @@ class TestInfo:
     def test_a_model_that_is_not_known(self, cli: Command, tiny_bert: Path) -> None:
         lines = cli("models", "info", tiny_bert).out.splitlines()
         assert not any(line.startswith(("known as", "--task")) for line in lines)
-        assert "--dims           not known to be trained for vectors that are cut" in lines
+        assert "--dims           not known to be trained for truncated vectors" in lines
         facts = json.loads(cli("models", "info", tiny_bert, "--json").out)
         assert (facts["known"], facts["prompts"], facts["dims"]) == (None, None, None)

@@ -12,13 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.core import TyperOption
 
-from llama_cli.cli.app import make_command
-from llama_cli.cli.continuation import resume_command
 from llama_cli.cli.invocation import Invocation
-from tests.cli.conftest import Command
+from tests.cli.conftest import OPTIONS, Command
 
-EMBED = make_command().commands["embed"]
-OPTIONS = [option for option in EMBED.params if isinstance(option, TyperOption)]
 # They replace or discard work, or print something and end.
 WITHOUT = {"--overwrite", "--restart", "--dry-run", "--version"}
 # They mean something else already, and are read elsewhere.
@@ -148,7 +144,7 @@ def test_other_commands_have_no_variables(
 
 def test_resuming_needs_no_environment(tmp_path: Path) -> None:
     invocation = Invocation(["embed", "in.txt", "--restart"], {"LLAMA_CLI_MODEL": "/a b.gguf"})
-    command = shlex.join(resume_command(invocation))
+    command = shlex.join(invocation.resume_command())
     assert command.startswith("env 'LLAMA_CLI_MODEL=/a b.gguf' ")
     assert command.endswith(" embed in.txt")
     printed = subprocess.run(

@@ -16,8 +16,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from llama_cli.cli.app import make_command
-from llama_cli.cli.parameters import long_name
+from llama_cli.cli.app import app
 from llama_cli.engine.known_models import KNOWN_MODELS
 from llama_cli.inputs.formats import FORMATS
 from llama_cli.inputs.stream import COMPRESSIONS
@@ -40,7 +39,7 @@ def generate(text: str) -> str:
 
 def commands() -> list[typer.Context]:
     """Every command there is, as it would be asked for its help."""
-    return list(_below(make_command().make_context("llama-cli", [], **_SETTINGS)))
+    return list(_below(typer.main.get_command(app).make_context("llama-cli", [], **_SETTINGS)))
 
 
 def _below(context: typer.Context) -> Iterator[typer.Context]:
@@ -64,7 +63,7 @@ def _reference() -> str:
 def _variables() -> str:
     """The variable of every option that has one."""
     rows = [
-        f"| `{option.envvar}` | `{long_name(option)}` |"
+        f"| `{option.envvar}` | `{option.opts[-1]}` |"
         for context in commands()
         for option in context.command.params
         if isinstance(option, TyperOption) and option.envvar

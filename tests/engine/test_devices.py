@@ -63,5 +63,5 @@ def test_placement_where_there_are_gpus(
 
 def test_another_gpu_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "list_gpus", lambda: GPUS)
-    with pytest.raises(UsageError, match="--device CUDA7: no such device; .* CUDA0, CUDA1"):
+    with pytest.raises(UsageError, match="`device=CUDA7`: no such device; .* CUDA0, CUDA1"):
         place_model("CUDA7", None)

@@ -234,10 +234,10 @@ class TestTask:
     def test_a_text_too_long_only_with_its_prompt(self, tmp_path: Path) -> None:
         path = named(tmp_path, "e5-small-v2")
         text = "water " * 10
-        with open_embedder(path, max_length=12, truncate_long=False) as embedder:
+        with open_embedder(path, max_length=12, on_long="error") as embedder:
             assert embed_all(embedder, [text]).lengths == [12]
         with (
-            open_embedder(path, task="query", max_length=12, truncate_long=False) as embedder,
+            open_embedder(path, task="query", max_length=12, on_long="error") as embedder,
             pytest.raises(TextTooLongError, match="line 1: .* more than 12 tokens"),
         ):
             embed_all(embedder, [text])

@@ -47,21 +47,21 @@ class TestCutting:
 
     def test_error_instead_of_cutting_names_the_line(self, tiny_bert: Path) -> None:
         with (
-            open_embedder(tiny_bert, truncate_long=False) as embedder,
+            open_embedder(tiny_bert, on_long="error") as embedder,
             pytest.raises(TextTooLongError, match="line 3: .* more than 64 tokens"),
         ):
             embed_all(embedder, ["a", "b", LONG])
 
     def test_limit_beyond_the_trained_context_is_refused(self, tiny_bert: Path) -> None:
         with (
-            pytest.raises(UsageError, match="--max-length 65: .* at most 64 tokens"),
+            pytest.raises(UsageError, match="`max_length=65`: .* at most 64 tokens"),
             open_embedder(tiny_bert, max_length=65),
         ):
             pass
 
     def test_limit_without_room_for_text_is_refused(self, tiny_bert: Path) -> None:
         with (
-            pytest.raises(UsageError, match="--max-length 2: this model needs at least 3"),
+            pytest.raises(UsageError, match="`max_length=2`: this model needs at least 3"),
             open_embedder(tiny_bert, max_length=2),
         ):
             pass

@@ -75,7 +75,7 @@ def test_a_name_of_the_output_is_refused_with_a_way_out(tmp_path: Path, name: st
         with pytest.raises(UsageError) as caught:
             Reading(path, column="body", keep=keep)
         assert f"in.csv: a carried column cannot be called {name}" in str(caught.value)
-        assert caught.value.hint == f"give it another name: --keep '{name}=input_{name}'"
+        assert caught.value.hint == f"give it another name: `keep={name}=input_{name}`"
     reading = Reading(path, column="body", keep=f"{name}=input_{name}")
     assert reading.carried == [{f"input_{name}": "1"}]
 
@@ -87,7 +87,7 @@ def test_the_text_column_itself_is_kept_only_by_name(path: Path) -> None:
 
 
 def test_two_columns_of_one_name_are_refused(path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--keep: two columns would be called id"):
+    with pytest.raises(UsageError, match=r"`keep`: two columns would be called id"):
         Reading(path, keep="id,lang=id")
 
 
@@ -200,7 +200,7 @@ class TestJson:
     def test_bad_lines_have_no_say_in_it(self, tmp_path: Path) -> None:
         path = tmp_path / "in.jsonl"
         path.write_text('{"text": "one", "k": 1}\nbroken\n\n{"text": "two", "k": 2}\n', "ascii")
-        reading = Reading(path, keep="k", skip_bad_rows=True)
+        reading = Reading(path, keep="k", on_bad_row="skip")
         assert reading.carried == [{"k": 1}, {"k": 2}]
 
     @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70])

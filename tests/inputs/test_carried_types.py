@@ -117,7 +117,7 @@ def test_kept_rows_follow_many_batches_with_gaps(tmp_path: Path) -> None:
     texts = [None if n % 7 == 0 else " " if n % 5 == 0 else f"water {n}" for n in range(5000)]
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"text": texts, "n": range(5000)}), path, row_group_size=1500)
-    reading = Reading(path, keep="n", skip_bad_rows=True)
+    reading = Reading(path, keep="n", on_bad_row="skip")
     assert [row["n"] for row in reading.carried] == [r.line - 1 for r in reading.records]
     assert reading.texts == [text for text in texts if text and text != " "]
 

@@ -75,7 +75,7 @@ def test_a_tsv_file_may_have_commas_in_its_header(read: Read) -> None:
 def test_the_only_column_that_is_no_number_date_or_truth_value(
     read: Read, header: str, row: str
 ) -> None:
-    assert read(f"{header}\n{row}\n{row}\n", skip_bad_rows=True).texts == ["some words"] * 2
+    assert read(f"{header}\n{row}\n{row}\n", on_bad_row="skip").texts == ["some words"] * 2
 
 
 def test_a_column_called_text_is_taken_before_others(read: Read) -> None:
@@ -132,8 +132,8 @@ def test_a_bad_row_is_named(read: Read, row: str, reason: str) -> None:
     with pytest.raises(InputError) as caught:
         read(content)
     assert str(caught.value) == f"in.csv, line 3: {reason}"
-    assert caught.value.hint == "leave such rows out with --on-bad-row skip"
-    reading = read(content, skip_bad_rows=True, keep="id")
+    assert caught.value.hint == "leave such rows out with `on_bad_row=skip`"
+    reading = read(content, on_bad_row="skip", keep="id")
     assert reading.texts == ["first", "last"]
     assert reading.carried == [{"id": "0"}, {"id": "9"}]
     after = 4 + row.count("\n")
@@ -145,7 +145,7 @@ def test_a_bad_row_is_named(read: Read, row: str, reason: str) -> None:
 def test_a_quote_that_is_never_closed_is_always_an_error(read: Read, skip: bool) -> None:
     content = 'text,id\none,1\n"two,2\n' + "more,3\n" * 5000
     with pytest.raises(InputError, match=r"^in\.csv, line 3: a quote in this row is never closed"):
-        read(content, skip_bad_rows=skip)
+        read(content, on_bad_row="skip" if skip else "error")
 
 
 def test_bytes_that_are_not_utf8_count_once_a_row(read: Read) -> None:

@@ -57,7 +57,7 @@ class TestColumnOfJson:
     def test_a_text_of_another_type_near_the_start(self, write: Write) -> None:
         """Another column was taken in its place."""
         path = write({"text": "one", "title": "x"}, {"text": 5, "title": "y"})
-        reading = Reading(path, skip_bad_rows=True)
+        reading = Reading(path, on_bad_row="skip")
         assert reading.texts == ["one"]
         assert reading.left_out == [(2, 2, "text is a number, not text")]
         with pytest.raises(InputError, match=r"in.jsonl, line 2: text is a number, not text"):
@@ -65,7 +65,7 @@ class TestColumnOfJson:
 
     def test_a_column_that_is_named(self, write: Write) -> None:
         path = write({"text": 5}, {"text": "one"})
-        assert Reading(path, column="text", skip_bad_rows=True).texts == ["one"]
+        assert Reading(path, column="text", on_bad_row="skip").texts == ["one"]
 
     def test_a_first_line_over_a_megabyte(self, write: Write) -> None:
         path = write({"id": 1, "body": "water " * 200_000}, {"id": 2, "body": "two"})
@@ -107,7 +107,7 @@ class TestLimit:
         """They are read ahead in blocks: blank ones are counted, bad ones stop the run."""
         path = write(*rows, name=name)
         assert Reading(path, limit=1, keep="id").texts == ["one"]
-        assert Reading(path, limit=1, keep="id", skip_bad_rows=True).skipped == []
+        assert Reading(path, limit=1, keep="id", on_bad_row="skip").skipped == []
 
 
 class TestKeep:

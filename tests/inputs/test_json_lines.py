@@ -49,8 +49,8 @@ def test_a_bad_line_is_named(read: Read, line: str, reason: str) -> None:
     with pytest.raises(BadRowError) as caught:
         read(GOOD, line, GOOD)
     assert str(caught.value) == f"in.jsonl, line 2: {reason}"
-    assert caught.value.hint == "leave such rows out with --on-bad-row skip"
-    reading = read(GOOD, line, "", GOOD, skip_bad_rows=True)
+    assert caught.value.hint == "leave such rows out with `on_bad_row=skip`"
+    reading = read(GOOD, line, "", GOOD, on_bad_row="skip")
     assert reading.places == [(1, "good"), (4, "good")]
     assert reading.left_out == [(2, 2, reason), (3, 3, "blank")]
 
@@ -72,7 +72,7 @@ def test_a_text_of_another_type_behind_the_first_megabyte_is_named(
     lines = [good] * 20 + [{"text": value}, good]
     with pytest.raises(BadRowError, match=rf"in.jsonl, line 21: text is {reason}, not text"):
         read(*lines)
-    reading = read(*lines, skip_bad_rows=True)
+    reading = read(*lines, on_bad_row="skip")
     assert [record.line for record in reading.records] == [*range(1, 21), 22]
     assert reading.left_out == [(21, 21, f"text is {reason}, not text")]
 

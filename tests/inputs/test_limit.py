@@ -26,19 +26,19 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("keep", ["", "id"])
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
 def test_so_many_texts(path: Path, limit: int, keep: str) -> None:
-    reading = Reading(path, limit=limit, skip_bad_rows=True, keep=keep)
+    reading = Reading(path, limit=limit, on_bad_row="skip", keep=keep)
     assert reading.texts == ["one", "two", "three", "four"][:limit]
 
 
 def test_over_several_inputs(path: Path) -> None:
     for limit in range(1, 9):
-        reading = Reading(path, path, limit=limit, skip_bad_rows=True)
+        reading = Reading(path, path, limit=limit, on_bad_row="skip")
         assert reading.texts == (["one", "two", "three", "four"] * 2)[:limit]
         assert len(reading.fingerprints) == (1 if limit <= 4 else 2)
 
 
 def test_what_is_behind_the_last_one_is_not_reported(path: Path) -> None:
-    reading = Reading(path, limit=2, skip_bad_rows=True)
+    reading = Reading(path, limit=2, on_bad_row="skip")
     last = reading.records[-1].line
     assert reading.skipped
     assert all(one.last < last for one in reading.skipped)

@@ -66,7 +66,7 @@ import re, sys
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.sequence import InputSequence, Position
-with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(skip_bad_rows=True)) as source:
+with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(on_bad_row="skip")) as source:
     source.detect_formats([])
     for record in source:
         source.passed(Position(record.input_index, record.line, record.offset))

@@ -47,7 +47,7 @@ class Run:
 
     def __init__(self, paths: Sequence[Path], **options: Any) -> None:
         files = find_inputs([str(path) for path in paths])
-        self.sequence = InputSequence(files, ReadOptions(skip_bad_rows=True, **options))
+        self.sequence = InputSequence(files, ReadOptions(on_bad_row="skip", **options))
         self.sequence.detect_formats(OWN)
         self.records: list[TextRecord] = []
 

@@ -49,7 +49,7 @@ def expected_places(suffix: str, table: Table) -> list[tuple[int, str]]:
 def test_a_table_by_any_tool(tmp_path: Path, suffix: str, writer: str) -> None:
     path = tmp_path / f"table{suffix}"
     FORMATS[suffix][writer](TABLE, path)
-    reading = Reading(path, skip_bad_rows=True, keep="id,other")
+    reading = Reading(path, on_bad_row="skip", keep="id,other")
     assert reading.places == expected_places(suffix, TABLE)
     rows = [int(row["id"]) for row in reading.carried]
     assert [TEXTS[row] for row in rows] == reading.texts
@@ -72,7 +72,7 @@ def test_any_strings_by_any_tool(suffix: str, writer: str, values: list[str | No
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"table{suffix}"
         FORMATS[suffix][writer](table, path)
-        reading = Reading(path, skip_bad_rows=True, keep="same", column="text")
+        reading = Reading(path, on_bad_row="skip", keep="same", column="text")
     assert reading.places == expected_places(suffix, table)
     assert [row["same"] for row in reading.carried] == reading.texts
 

@@ -98,7 +98,7 @@ def test_an_output_inside_the_folder_is_not_read(cli: Command, tiny_bert: Path) 
 def test_several_have_no_name_in_common(cli: Command, tiny_bert: Path, words: list[str]) -> None:
     outcome = cli("embed", *words, "-m", tiny_bert)
     assert outcome.code == 2
-    assert "name the output with -o FILE" in outcome.err
+    assert "name the output with --output FILE" in outcome.err
 
 
 def test_an_input_is_never_the_output(cli: Command, tiny_bert: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from llama_cli.cli.model_words import describe_rows
+from llama_cli.cli.commands.models import table_lines
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.cli.conftest import Command
 from tests.models.stand_in import COMMIT, StandIn
@@ -148,7 +148,7 @@ class TestList:
     def test_narrow_terminals_get_two_lines_a_model(self, room: int | None) -> None:
         name = "owner/some-embedding-model-GGUF:some.gguf"
         row = {"name": name, "size": 46_226_496, "dimension": 384, "context": 512}
-        lines = describe_rows([row, row | {"dimension": None}], room)
+        lines = table_lines([row, row | {"dimension": None}], room)
         if room == 40:
             assert lines[:2] == [name, "  46.2 MB, 384 dimensions, 512 tokens"]
             assert "? dimensions" in lines[3]

@@ -47,7 +47,7 @@ class TestFolder:
     def test_several_need_a_choice(self, tmp_path: Path) -> None:
         (tmp_path / "one.gguf").touch()
         (tmp_path / "two.gguf").touch()
-        with pytest.raises(UsageError, match="several models; choose one with --filename") as error:
+        with pytest.raises(UsageError, match="several models; choose one with `filename`") as error:
             resolve_model(str(tmp_path), None)
         assert error.value.hint == "there are: one.gguf, two.gguf"
         assert resolve_model(str(tmp_path), "two.gguf").path == tmp_path / "two.gguf"
@@ -60,7 +60,7 @@ class TestFolder:
 
 
 def test_filename_needs_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--filename"):
+    with pytest.raises(UsageError, match="`filename`"):
         resolve_model(None, "x.gguf")
     (tmp_path / "one.gguf").touch()
     with pytest.raises(UsageError, match="is not one"):

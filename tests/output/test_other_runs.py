@@ -61,7 +61,7 @@ def test_another_run_is_refused_by_what_differs(out: Path, name: str) -> None:
     then, now = SHORT.get(name, (words(IDENTITY[name]), words(OTHER[name])))
     assert f"{out}: an unfinished run is there" in str(caught.value)
     assert f"another {name}: {then} then, {now} now" in str(caught.value)
-    assert "--restart" in str(caught.value.hint)
+    assert "`restart`" in str(caught.value.hint)
     assert caught.value.exit_code == 2
     assert caught.value.path == out
     assert contents(out.parent) == before
@@ -80,7 +80,7 @@ def test_a_run_that_cannot_be_continued_does_not_discard_one_that_can(out: Path)
     before = contents(out.parent)
     with pytest.raises(OutputRefusedError, match="an unfinished run is there") as caught:
         start(out, RunHeader("ff" * 16, STARTED))
-    assert "--restart" in str(caught.value.hint)
+    assert "`restart`" in str(caught.value.hint)
     with pytest.raises(OutputRefusedError, match="an unfinished run is there"):
         ParquetWriter(out, DIM)
     assert contents(out.parent) == before

@@ -11,8 +11,8 @@ COMMAND = Path(sys.executable).parent / "llama-cli"
 _LOUD = """
 import sys
 from llama_cli.cli.app import main
-from llama_cli.progress import plain
-plain._INTERVAL_SECONDS = 0
+from llama_cli.progress import lines
+lines._INTERVAL_SECONDS = 0
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -63,14 +63,14 @@ import os, sys, time
 from llama_cli.cli import messages
 from llama_cli.cli.app import main
 
-as_text = messages.as_text
+as_text = messages.summary_as_text
 def late(summary):
     open("../done", "w").close()
     while not os.path.exists("../go"):
         time.sleep(0.005)
     return as_text(summary)
 
-messages.as_text = late
+messages.summary_as_text = late
 sys.exit(main(sys.argv[1:]))
 """
 _AS_COMMAND = f"""

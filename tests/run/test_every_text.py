@@ -26,7 +26,7 @@ class Reading:
     def __init__(self, folder: Path, keep: tuple[str, ...], limit: int | None = None) -> None:
         paths = sorted(folder.iterdir())
         self._files = [InputFile(path, path.name) for path in paths]
-        self._options = ReadOptions(keep=keep, skip_bad_rows=True, limit=limit)
+        self._options = ReadOptions(keep=keep, on_bad_row="skip", limit=limit)
 
     def open(self) -> InputSequence:
         source = InputSequence(self._files, self._options)

@@ -41,7 +41,7 @@ def test_the_model_loads(plain: Job) -> None:
     wait_until(plain.journal.exists, process)
     outcome = signalled(process, signal.SIGINT)
     assert outcome.err == (
-        "llama-cli: error: interrupted before any row was safe; nothing was written\n"
+        "llama-cli: error: interrupted before any row was committed; nothing was written\n"
     )
     assert plain.left() == ["in.txt"]
 
@@ -62,7 +62,7 @@ def test_the_model_loads_for_a_run_that_starts_anew(unfinished: Job) -> None:
     process = unfinished.start("--restart")
     wait_until(lambda: children(process.pid), process)
     outcome = signalled(process, signal.SIGTERM)
-    assert outcome.err.endswith("interrupted before any row was safe; nothing was written\n")
+    assert outcome.err.endswith("interrupted before any row was committed; nothing was written\n")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_status_of_a_killed_run(job: ManyJob) -> None:
     assert facts["resumable"]
     before = job.unfinished()
     first, _, third = status(job).out.splitlines()
-    assert first.startswith(f"out.parquet: unfinished, {rows:,} rows safe (")
+    assert first.startswith(f"out.parquet: unfinished, {rows:,} rows committed (")
     assert job.unfinished() == before
     assert run_in_shell(third.removeprefix("resume with: "), job.folder).code == 0
     assert status(job).out.startswith("out.parquet: finished, 1,200 rows, ")

@@ -168,7 +168,7 @@ def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_parquet(path, make_rows(100, seed=1))
     before = path.read_bytes()
-    with InputSequence([InputFile(path, "a")], ReadOptions(skip_bad_rows=True)) as source:
+    with InputSequence([InputFile(path, "a")], ReadOptions(on_bad_row="skip")) as source:
         source.detect_formats([])
         record = next(iter(source))
         write_parquet(tmp_path / "new", make_rows(100, seed=2))
@@ -203,7 +203,7 @@ def test_a_column_that_comes_late(tmp_path: Path) -> None:
     """No object in the first MiB, and what is kept of all others is null, or no column at all."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"none\n" * (1 << 18) + b'{"text": "water", "n": 1}\n')
-    options = ReadOptions(keep=("n",), skip_bad_rows=True)
+    options = ReadOptions(keep=("n",), on_bad_row="skip")
     with InputSequence([InputFile(path, "a")], options) as source:
         source.detect_formats([])
         assert source.carried.names == ["n"]
@@ -243,7 +243,7 @@ def test_inputs_without_a_text_take_no_memory(tmp_path: Path) -> None:
     for number in range(50):
         (tmp_path / f"{number}.jsonl").write_bytes(b'{"text": ""}\n' * 1000)
     files = [InputFile(path, path.name) for path in sorted(tmp_path.iterdir())]
-    with InputSequence(files, ReadOptions(skip_bad_rows=True)) as source:
+    with InputSequence(files, ReadOptions(on_bad_row="skip")) as source:
         source.detect_formats([])
         assert list(source) == []
         assert len(source._sources) < 10

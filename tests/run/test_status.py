@@ -31,7 +31,7 @@ def test_an_unfinished_run_and_the_command_that_resumes(stopped: Job) -> None:
     before = stopped.unfinished()
     outcome = status(stopped)
     first, second, third = outcome.out.splitlines()
-    assert first.startswith(f"out.parquet: unfinished, {rows:,} rows safe (")
+    assert first.startswith(f"out.parquet: unfinished, {rows:,} rows committed (")
     assert first.endswith(f"% of {stopped.source}")
     assert second.startswith("last commit 20")
     assert second.endswith(" ago")

@@ -147,7 +147,7 @@ class TestWhatIsRefused:
     def test_no_output_beside_it(self, cli: Command) -> None:
         outcome = cli("embed", "https://example.org/in.txt")
         assert outcome.code == 2
-        assert "say where it goes with -o FILE" in outcome.err
+        assert "say where it goes with --output FILE" in outcome.err
 
 
 @pytest.mark.usefixtures("short_pauses")

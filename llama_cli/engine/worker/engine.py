@@ -154,7 +154,7 @@ class WorkerEngine(Closing):
         if model_signature(self._options.model) != self._signature:
             raise ModelError(
                 f"{self._options.model} was replaced while the run used it",
-                hint="put it back, or begin anew with --restart",
+                hint="put it back, or begin anew with `restart`",
             )
         return opened
 

@@ -163,7 +163,7 @@ def _parse_fields(
                 # What it has swallowed is not one row, so that it cannot just be left out.
                 raise InputError(
                     f"{lines.name}, line {first}: a quote in this row is never closed",
-                    hint="mend the row, or say with --format text that there are no columns",
+                    hint="mend the row, or say with `format=text` that there are no columns",
                 ) from error
             skips.add_bad(first, f"broken CSV: {_reason(error)}")
             parser = csv.reader(decoded, delimiter=delimiter, strict=True)

@@ -160,7 +160,7 @@ class TableReader:
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
                 f"{self._name}: is not the file that the unfinished run has read",
-                hint="restore it, or discard that run with --restart",
+                hint="restore it, or discard that run with `restart`",
             )
         self._first = offset
 
@@ -222,13 +222,13 @@ def _carried(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
         except pa.ArrowInvalid as error:
             raise InputError(
                 f"the values of {name} do not all fit {field.type}, as those of other inputs do",
-                hint="leave that column out of --keep",
+                hint="leave that column out of `keep`",
             ) from error
         try:
             arrays[-1].validate(full=True)  # Arrow does not check what files call text
         except pa.ArrowInvalid as error:
             raise InputError(
                 f"{name} has values that are not what its type says: {error}",
-                hint="leave that column out of --keep",
+                hint="leave that column out of `keep`",
             ) from error
     return pa.RecordBatch.from_arrays(arrays, schema=columns.schema)

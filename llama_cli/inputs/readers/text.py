@@ -63,12 +63,13 @@ class PlainText(TextFormat):
     def detect(cls, candidate: Candidate) -> PlainText:
         """Refuse choices of columns, as there are none."""
         choice = candidate.choice
-        for option in ("--column" if choice.text else "", "--keep" if choice.carried else ""):
-            if option:
+        for option, named in (("column", choice.text), ("keep", choice.carried)):
+            if named:
                 raise InputError(
-                    f"{candidate.stream.name}: is plain text and has no columns, so {option} has "
+                    f"{candidate.stream.name}: is plain text and has no columns, so `{option}` has "
                     "nothing to name",
-                    hint="say with --format what it is",
+                    hint="say with `format` what it is",
+                    option=option,
                 )
         return cls()
 
@@ -152,7 +153,7 @@ class LineReader:
         if not self.has_prefix(offset, digest):
             raise InputError(
                 f"{self.name}: its first {offset} bytes are not what the unfinished run has read",
-                hint="restore them, or discard that run with --restart",
+                hint="restore them, or discard that run with `restart`",
             )
         if offset and self._last_byte != b"\n":
             self._end_last_line()
@@ -165,7 +166,7 @@ class LineReader:
         if more and not more.startswith(ends):
             raise InputError(
                 f"{self.name}: line {self.line} is longer than when the unfinished run read it",
-                hint="restore it, or discard that run with --restart",
+                hint="restore it, or discard that run with `restart`",
             )
         self._digest.update(self.stream.read(more.find(b"\n") + 1) if more else b"")
 

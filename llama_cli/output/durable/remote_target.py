@@ -44,7 +44,7 @@ class RemoteTarget:
         """Make sure that a file may take the name."""
         if find_remote(self._url) is not None and not self._overwrite:
             raise OutputRefusedError(
-                f"{self._url} exists already", hint="replace it with --overwrite"
+                f"{self._url} exists already", hint="replace it with `overwrite`"
             )
 
     def read_finished(self, data: DataFile) -> Provenance | None:  # noqa: ARG002 - may be there yet

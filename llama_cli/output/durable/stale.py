@@ -74,7 +74,7 @@ def refuse_other_run(output: Output, before: dict[str, Any], now: dict[str, Any]
     Raises:
         OutputRefusedError: naming what differs first.
     """
-    hint = "use the same again to resume, or discard that work with --restart"
+    hint = "use the same again to resume, or discard that work with `restart`"
     begun = f"{output}: an unfinished run is there"
     path = output if isinstance(output, Path) else None
     if now is None:

@@ -103,7 +103,7 @@ class LocalTarget:
             raise OutputRefusedError(
                 f"{self.output} exists already",
                 path=self.output,
-                hint="replace it with --overwrite",
+                hint="replace it with `overwrite`",
             )
 
     def read_finished(self, data: DataFile) -> Provenance | None:

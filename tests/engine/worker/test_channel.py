@@ -102,7 +102,7 @@ def test_an_error_keeps_its_type_message_and_hint(ends: tuple[Channel, Channel])
     assert str(error) == "line 3: the text has more than 64 tokens"
     assert (error.source, error.line) == (1, 3)
     assert str(error.at("b.txt, line 3")) == "b.txt, line 3: the text has more than 64 tokens"
-    assert error.hint == "shorten it, or leave out --on-long error to cut it"
+    assert error.hint == "shorten it, or leave out `on_long=error` to truncate it"
     assert error.hint == error.at("here").hint
 
 

@@ -116,25 +116,25 @@ class TestErrors:
             pass
         with pytest.raises(ModelError, match="cannot read"), open_engine(tmp_path / "none.gguf"):
             pass
-        refused = pytest.raises(UsageError, match="--max-length 65: .* at most 64 tokens")
+        refused = pytest.raises(UsageError, match="`max_length=65`: .* at most 64 tokens")
         with refused, open_engine(tiny_bert, max_length=65):
             pass
 
     def test_a_text_that_is_too_long_keeps_its_type_message_and_hint(self, tiny_bert: Path) -> None:
         texts = [*numbered(100), "water " * 100]
         with (
-            open_engine(tiny_bert, truncate_long=False) as engine,
+            open_engine(tiny_bert, on_long="error") as engine,
             pytest.raises(TextTooLongError) as caught,
         ):
             embed_all(engine, texts)  # type: ignore[arg-type]
         assert type(caught.value) is TextTooLongError
         assert str(caught.value) == "line 101: the text has more than 64 tokens"
-        assert caught.value.hint == "shorten it, or leave out --on-long error to cut it"
+        assert caught.value.hint == "shorten it, or leave out `on_long=error` to truncate it"
         assert caught.value.exit_code == 2
 
     def test_an_error_ends_the_run_once_only(self, tiny_bert: Path, children: list[Child]) -> None:
         """It is no crash, so nothing is tried again."""
-        with open_engine(tiny_bert, truncate_long=False) as engine:
+        with open_engine(tiny_bert, on_long="error") as engine:
             with pytest.raises(TextTooLongError):
                 embed_all(engine, ["water " * 100])  # type: ignore[arg-type]
             assert len(children) == 1

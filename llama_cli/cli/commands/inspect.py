@@ -1,10 +1,11 @@
-"""What ``llama-cli inspect`` does once its options are parsed."""
+"""The work of ``llama-cli inspect``."""
 
 from __future__ import annotations
 
 import io
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,14 +15,15 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
-from llama_cli.cli.numbers import count, format_bytes
-from llama_cli.cli.printable import printable
+from llama_cli.cli.terminal import printable
 from llama_cli.errors import InputError
 from llama_cli.inputs.resolve import Input, InputFile
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
+from llama_cli.progress.numbers import count, format_bytes
 from llama_cli.run.rows import SOURCE
+from llama_cli.storage.address import is_remote
 
 _SHOWN_HASH = 8
 _LONG_NAME = 12
@@ -30,7 +32,7 @@ _OTHER_COLUMNS = 58
 _LEAST_TEXT = 16
 
 
-def run_inspect(path: Output, rows: int) -> int:
+def run_inspect(file: str, rows: int) -> int:
     """Print a file's provenance, counts and first rows; returns the exit code.
 
     Raises:
@@ -42,7 +44,7 @@ def run_inspect(path: Output, rows: int) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the texts may hold what a locale cannot show
     try:
-        return _inspect(path, rows)
+        return _inspect(file if is_remote(file) else Path(file), rows)
     finally:
         signal.signal(signal.SIGPIPE, before)
 
@@ -64,7 +66,7 @@ def _inspect(path: Output, rows: int) -> int:
         raise InputError(f"{source}: is not a readable Parquet file: {reason}") from error
     console.print(f"{_describe_size(file.metadata)}, {size}", soft_wrap=True)
     origin = (
-        [*_describe(made), *_describe_kept(schema)] if made else ["not made by llama-cli embed"]
+        [*_describe(made), *_describe_carried(schema)] if made else ["not made by llama-cli embed"]
     )
     for line in origin:
         console.print(printable(line), soft_wrap=True)
@@ -94,10 +96,10 @@ def _describe(made: Provenance) -> list[str]:
     model = made.model
     normalized = "normalized" if made.normalized else "not normalized"
     counts = [
-        f"skipped {count(made.skipped, 'blank line')}",
-        *([f"skipped {count(made.bad_rows, 'bad row')}"] if made.bad_rows else []),
-        f"cut {count(made.truncated, 'text')} at {made.max_length} tokens",
-        f"repaired {count(made.invalid_utf8, 'line')}",
+        f"{count(made.skipped, 'blank line')} skipped",
+        *([f"{count(made.bad_rows, 'bad row')} skipped"] if made.bad_rows else []),
+        f"{count(made.truncated, 'text')} truncated to {made.max_length} tokens",
+        f"{made.invalid_utf8:,} not in UTF-8",
         f"{made.without_vector:,} without a vector",
     ]
     return [
@@ -111,10 +113,10 @@ def _describe(made: Provenance) -> list[str]:
     ]
 
 
-def _describe_kept(schema: pa.Schema) -> list[str]:
+def _describe_carried(schema: pa.Schema) -> list[str]:
     """The columns that the table does not show: there may be many."""
-    kept = [field for field in extra_columns(schema) if field.name != SOURCE]
-    return [f"kept {', '.join(f'{f.name} ({f.type})' for f in kept)}"] if kept else []
+    carried = [field for field in extra_columns(schema) if field.name != SOURCE]
+    return [f"carried {', '.join(f'{f.name} ({f.type})' for f in carried)}"] if carried else []
 
 
 def _table(file: pq.ParquetFile, fields: list[pa.Field], rows: int, width: int) -> Table:

@@ -1,4 +1,4 @@
-"""What ``llama-cli status`` does once its options are parsed."""
+"""The work of ``llama-cli status``."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llama_cli.cli.numbers import count, format_bytes
-from llama_cli.cli.printable import printable
+from llama_cli.cli.terminal import printable
 from llama_cli.errors import InputError, ParquetError
 from llama_cli.output.durable.status import UnfinishedRun, read_unfinished
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import read_provenance
+from llama_cli.progress.numbers import count, format_bytes
+from llama_cli.storage.address import is_remote
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def run_status(output: Output, *, as_json: bool) -> int:
+def run_status(name: str, *, as_json: bool) -> int:
     """Print what is known of the run that writes, or wrote, an output; returns the exit code.
 
     Raises:
         InputError: there is no such run.
     """
+    output: Output = name if is_remote(name) else Path(name)
     run = read_unfinished(output)
     facts = _facts(run) if run else _finished_facts(output)
     if facts is None:
@@ -80,7 +82,7 @@ def _describe(output: Output, facts: dict[str, Any]) -> list[str]:
         return [f"{output}: finished, {rows}, {_when(facts['at'])}"]
     state = f"running (process {facts['process']})" if facts["process"] else facts["state"]
     share = "" if facts["share"] is None else f", {100 * facts['share']:.0f}% of {facts['input']}"
-    lines = [f"{output}: {state}, {rows} safe ({format_bytes(facts['bytes'])}){share}"]
+    lines = [f"{output}: {state}, {rows} committed ({format_bytes(facts['bytes'])}){share}"]
     if facts["at"]:
         lines.append(f"last commit {_when(facts['at'])}")
     if not facts["resumable"]:
