@@ -10,9 +10,10 @@ To add a format, write a class in a file of its own in `readers/` and enter it i
   Columns, their types, and resuming behind any text come with the class.
 - Derive it from `Format` (`readers/base.py`) if it is like neither.
 
-All else follows from the class: ``--format``, what is recognized by name or first bytes, and the
-tables in the documents (``make docs``). Tests that go through all formats are in
-`tests/inputs/writers.py`, which has to be told how other tools write it.
+All else follows from the class: how such inputs are recognized, and the table in the documents
+(``make docs``). Only its name has to be given to the command line as well (`Format` in
+`cli/options.py`), whose help does not wait for all readers to load. Tests go through all formats with
+what other tools write: they are told of it in `tests/inputs/writers.py`.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ import pytest
 
 from llama_cli.inputs.resolve import InputFile, find_inputs
 from llama_cli.inputs.sequence import InputSequence, ReadOptions
+from tests.compressors import usual_compressor
 from tests.inputs.reading import read_all
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Table, Write, to_polars
-from tests.packers import usual
 from tests.storage.bucket_server import Bucket
 from tests.storage.hub_server import HubServer
 from tests.storage.web_server import WebServer
@@ -65,7 +65,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for name, write in TABLES.items():
         write(TABLE, folder / name)
     tables = {name: (folder / name).read_bytes() for name in TABLES}
-    return tables | PLAIN | {name: usual(kind)(LINES) for name, kind in PACKED.items()}
+    return tables | PLAIN | {name: usual_compressor(kind)(LINES) for name, kind in PACKED.items()}
 
 
 @pytest.fixture(params=["s3", "http", "hf"])

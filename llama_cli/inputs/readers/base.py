@@ -34,7 +34,7 @@ class Format(abc.ABC):
     """A format that inputs may have, and as an instance: the format that one input has.
 
     Attributes:
-        name: what ``--format`` calls it.
+        name: what `ReadOptions.format` calls it.
         suffixes: of names of such files.
         magics: how their content may begin.
         streamed: whether it is read from start to end, so that it may be compressed or come through

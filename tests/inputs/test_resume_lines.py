@@ -56,7 +56,7 @@ def test_the_digest_of_each_line_end_can_be_asked_for_later(parts: list[bytes], 
             source.forget_before(record.offset)
 
 
-def test_what_was_passed_is_not_kept() -> None:
+def test_what_was_passed_is_not_held() -> None:
     seen = InputDigest()
     for number in range(10):
         seen.update(b"line\n" * 1000)
@@ -69,7 +69,7 @@ def test_what_was_passed_is_not_kept() -> None:
         seen.at(5000)
 
 
-def test_the_middle_of_a_huge_line_is_not_kept() -> None:
+def test_the_middle_of_a_huge_line_is_not_held() -> None:
     seen = InputDigest()
     for _ in range(64):
         seen.update(b"a" * 1000)
@@ -78,7 +78,7 @@ def test_the_middle_of_a_huge_line_is_not_kept() -> None:
     assert seen.at(64_001) == digest(b"a" * 64_000 + b"\n")
 
 
-def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_prefix_and_blank_lines_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CHUNK", 100)
     content = b"one\n" * 1000 + b"  \n\n" * 1000 + b"last\n"
     records = list(TextInput(content).texts())
@@ -90,7 +90,7 @@ def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPa
     assert (record.text, source.digest_at(record.offset)) == (b"last", digest(content))
 
 
-def test_what_is_between_texts_far_apart_is_not_kept() -> None:
+def test_what_is_between_texts_far_apart_is_not_held() -> None:
     seen, content = InputDigest(), b""
     for number in range(10):
         part = b"\n" * 5000 + b"%d\n" % number + b"\n" * 5000

@@ -17,9 +17,9 @@ from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
 from llama_cli.records import TextRecord
-from tests.inputs.files import OWN, carried_of
+from tests.compressors import LIBRARIES
+from tests.inputs.reading import OWN, carried_of
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Write
-from tests.packers import LIBRARIES
 
 SUFFIXES: dict[str, Write] = {
     ".txt": lambda table, path: path.write_text(
