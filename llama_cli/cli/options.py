@@ -56,8 +56,7 @@ def _note_variable(context: typer.Context, parameter: typer.CallbackParam, value
     return value
 
 
-def print_version(wanted: bool) -> None:
-    """What ``--version`` does."""
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"llama-cli-embed {__version__}")
         raise typer.Exit
@@ -66,7 +65,7 @@ def print_version(wanted: bool) -> None:
 Version = Annotated[
     bool,
     typer.Option(
-        "--version", help="Print the version and exit.", callback=print_version, is_eager=True
+        "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
     ),
 ]
 
