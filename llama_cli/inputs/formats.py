@@ -12,8 +12,8 @@ To add a format, write a class in a file of its own in `readers/` and enter it i
 
 All else follows from the class: how such inputs are recognized, and the table in the documents
 (``make docs``). Only its name has to be given to the command line as well (`Format` in
-`cli/options.py`), whose help does not wait for all readers to load. Tests go through all formats with
-what other tools write: they are told of it in `tests/inputs/writers.py`.
+`cli/options.py`), whose help does not wait for all readers to load. Tests that go through all
+formats read what other tools write: `tests/inputs/writers.py` says how they write it.
 """
 
 from __future__ import annotations

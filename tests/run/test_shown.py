@@ -246,4 +246,4 @@ def test_inputs_without_a_text_take_no_memory(tmp_path: Path) -> None:
     with InputSequence(files, ReadOptions(on_bad_row="skip")) as source:
         source.detect_formats([])
         assert list(source) == []
-        assert len(source._sources) < 10
+        assert len(source._readers) < 10

@@ -24,14 +24,14 @@ _UTF8_PART = 1 << 20  # bytes decoded at a time, so that a huge line stays one c
 
 @dataclass(frozen=True)
 class TextFormat(Format):
-    """A format that is read line by line, with one text or none in a line, or in several."""
+    """A format that is read line by line, from start to end."""
 
     streamed = True
     unit = "line"
 
     @abc.abstractmethod
     def read(self, lines: LineReader, skips: InputSkips, most: int | None) -> Iterator[TextRecord]:
-        """The texts in the lines from here on, each of which `LineReader.note_end` is told of.
+        """The texts in the lines from here on; `LineReader.note_end` is told where each ends.
 
         Args:
             lines: the lines, of which the first may have been read in an earlier process.
