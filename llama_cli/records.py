@@ -50,7 +50,7 @@ class TextRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VectorBatch:
-    """What the engine made of some consecutive texts.
+    """The vectors of some consecutive texts, as the engine hands them out.
 
     Attributes:
         records: the texts, in input order.

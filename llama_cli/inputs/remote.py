@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
-from llama_cli.storage.reader import RemoteFile
-from llama_cli.storage.resolve import FoundFile, find_file, find_files
+from llama_cli.storage.reader import RemoteFile, RemoteObject
+from llama_cli.storage.resolve import find_file, find_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +19,20 @@ class RemoteInput:
         name: its URL, without what may be secret.
     """
 
-    remote: FoundFile
+    remote: RemoteObject
     name: str
 
     @property
     def file_name(self) -> str:
-        """Its name without a folder."""
         return self.remote.file_name
 
     @property
     def address(self) -> str:
-        """Its URL, without what may be secret."""
         return self.remote.address
 
     @property
     def is_regular(self) -> bool:
-        """Always: it can be asked for again."""
-        return True
+        return True  # it can be asked for again
 
     @property
     def seekable(self) -> bool:
@@ -44,15 +41,13 @@ class RemoteInput:
 
     @property
     def version(self) -> str:
-        """What the server calls this version; empty where it does not say."""
         return self.remote.version
 
     def size(self) -> int | None:
-        """Its size in bytes; None where the server does not say."""
         return self.remote.size
 
     def open(self) -> BinaryIO:
-        """Open it for reading bytes; the first range that is asked for is that at its start."""
+        """Open it for reading bytes. The server is asked when the first are read."""
         return cast(BinaryIO, RemoteFile(self.remote))
 
     def named(self, name: str) -> Self:

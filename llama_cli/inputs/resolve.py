@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from llama_cli.errors import InputError
+from llama_cli.inputs.remote import find_remote
 from llama_cli.storage.address import is_remote, unknown_scheme
 
 STANDARD_INPUT = Path("/dev/stdin")
@@ -165,9 +166,6 @@ def find_inputs(
     inputs: list[Path | Input] = []  # remote ones among the paths
     for word in words:
         if is_remote(word):
-            # Here and not above: a run that needs no network does not load what knows it.
-            from llama_cli.inputs.remote import find_remote
-
             inputs += find_remote(word, [url for url in exclude if isinstance(url, str)])
             continue
         try:

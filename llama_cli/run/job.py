@@ -36,7 +36,7 @@ class EmbedJob:
         embedder: how texts become vectors.
         dtype: type of the vectors' floats in the file.
         vector_type: whether the file's lists of them have a fixed size.
-        batch_size: texts buffered before they go to the writer.
+        batch_size: texts that are encoded at a time.
         line_numbers: whether to add the column ``line``.
         with_source: whether to add the column ``source``.
         report: where to say which texts were truncated, not UTF-8, skipped or failed, or None.

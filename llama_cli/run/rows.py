@@ -1,4 +1,4 @@
-"""What the engine made of texts, as rows of the output."""
+"""Vectors and their texts as rows of the output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SOURCE = "source"
 
 @dataclass(frozen=True, slots=True)
 class RowMaker:
-    """Adds to the vectors what else the output has.
+    """Makes rows of the output: adds to vectors what else the output has.
 
     Attributes:
         line_numbers: whether there is a column of them.
         sources: the inputs' names, where there is a column of them.
-        kept: columns of the inputs that are carried through.
+        carried: columns of the inputs that are carried through.
     """
 
     line_numbers: bool

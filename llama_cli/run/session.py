@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EmbedderOptions, EngineOptions
-from llama_cli.engine.worker.engine import WorkerEngine
-from llama_cli.engine.worker.signature import model_signature
+from llama_cli.engine.worker.engine import WorkerEngine, model_signature
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.schema import output_schema

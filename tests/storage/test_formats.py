@@ -18,7 +18,7 @@ from tests.compressors import usual_compressor
 from tests.inputs.reading import read_all
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Table, Write, to_polars
 from tests.storage.bucket_server import Bucket
-from tests.storage.hub_server import HubServer
+from tests.storage.hub_server import Repo
 from tests.storage.web_server import WebServer
 
 TEXTS = [f"water and time {number}" for number in range(3000)]
@@ -75,8 +75,8 @@ def place(request: pytest.FixtureRequest, files: dict[str, bytes]) -> Callable[[
         bucket: Bucket = request.getfixturevalue("bucket")
         return lambda name: bucket.put(f"a folder/{name}", files[name])
     if request.param == "hf":
-        hub: HubServer = request.getfixturevalue("hub")
-        return lambda name: hub.add(f"data/{name}", files[name])
+        dataset: Repo = request.getfixturevalue("dataset")
+        return lambda name: dataset.add(f"data/{name}", files[name])
     web: WebServer = request.getfixturevalue("web")
 
     def add(name: str) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from llama_cli.cli.terminal import printable
 from llama_cli.errors import InputError
+from llama_cli.inputs.remote import find_remote_file
 from llama_cli.inputs.resolve import Input, InputFile
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import Provenance, read_provenance
@@ -76,9 +77,6 @@ def _inspect(path: Output, rows: int) -> int:
 
 def _find(path: Output) -> Input:
     if isinstance(path, str):
-        # Here and not above: files on this machine need nothing that knows a network.
-        from llama_cli.inputs.remote import find_remote_file
-
         return find_remote_file(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")

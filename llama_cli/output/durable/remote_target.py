@@ -12,8 +12,7 @@ from llama_cli.output.durable.sync import sync
 from llama_cli.output.durable.target import beside
 from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.storage.address import shown
-from llama_cli.storage.reader import RemoteFile
-from llama_cli.storage.resolve import FoundFile
+from llama_cli.storage.reader import RemoteFile, RemoteObject
 from llama_cli.storage.retry import RefusedError, TransientError
 from llama_cli.storage.upload import find_output, upload
 
@@ -101,7 +100,7 @@ class RemoteTarget:
             raise ParquetError(f"{error}, though it was uploaded") from error
 
 
-def find_remote(url: str) -> FoundFile | None:
+def find_remote(url: str) -> RemoteObject | None:
     """What is at a URL that is, or was, to be written to; None where nothing is.
 
     Raises:

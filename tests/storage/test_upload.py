@@ -19,7 +19,7 @@ from llama_cli.storage.upload import upload
 from tests.cli.conftest import Command
 from tests.run.programs import COMMAND
 from tests.storage.bucket_server import Bucket, BucketServer, make_bucket
-from tests.storage.hub_server import NAME, HubServer
+from tests.storage.hub_server import DATASET, Repo
 from tests.storage.runs import (
     DYING,
     STUCK,
@@ -246,20 +246,20 @@ def test_the_input_is_not_replaced(bucket: Bucket, cli: Command) -> None:
     assert "the output is the input itself" in outcome.err
 
 
-def test_an_output_on_the_hub(hub: HubServer, cli: Command, notes: Path, tiny_bert: Path) -> None:
-    output = f"hf://datasets/{NAME}/made/out.parquet"
+def test_an_output_on_the_hub(dataset: Repo, cli: Command, notes: Path, tiny_bert: Path) -> None:
+    output = f"hf://datasets/{DATASET}/made/out.parquet"
     words = ("embed", notes, "-o", output, "-m", tiny_bert)
     outcome = cli(*words)
     assert outcome.code == 0, outcome.err
-    table = pq.read_table(io.BytesIO(hub.files["made/out.parquet"]))
+    table = pq.read_table(io.BytesIO(dataset.files["made/out.parquet"]))
     assert table.num_rows == 3
-    commits = len(hub.commits)
+    commit = dataset.commit
     refused = cli(*words)
-    assert (refused.code, len(hub.commits)) == (2, commits)
+    assert (refused.code, dataset.commit) == (2, commit)
     assert "exists already" in refused.err
     missing = cli("embed", notes, "-o", "hf://datasets/owner/none/out.parquet")
     assert missing.code == 2
-    assert "there is no such repository" in missing.err
+    assert "is not on the Hub (HTTP 404)" in missing.err
 
 
 def test_one_of_several_parts(bucket: Bucket, tmp_path: Path) -> None:

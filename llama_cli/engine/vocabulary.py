@@ -1,8 +1,10 @@
-"""The special tokens around each text.
+"""What vocabularies of GGUF files leave out.
 
 Models are trained with special tokens around the text, and those that pool on the last token
 depend on them entirely. Some GGUF files, early conversions of bge-m3 and Qwen3-Embedding among
-them, do not say that the tokens belong there, and llama.cpp then leaves them out.
+them, do not say that the tokens belong there, and llama.cpp then leaves them out. Others leave out
+what says how texts are divided: llama.cpp then does that in some other way than in training, and
+vectors look right and are not.
 """
 
 from __future__ import annotations
@@ -48,6 +50,13 @@ _DECODERS = {
 }
 
 
+# Encoders whose SentencePiece vocabularies are those of XLM-RoBERTa: unigrams, all of them.
+_XLM_ROBERTA = frozenset(["bert", "nomic-bert-moe", "jina-bert-v3"])
+
+# Equal to what SentencePiece makes of both in its usual normalization, NFKC: one ligature.
+_LIGATURE, _LETTERS = "\N{LATIN SMALL LIGATURE FI}".encode(), b"fi"
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The special tokens before and after each text.
@@ -74,11 +83,6 @@ class Frame:
                 option="max_length",
             )
         return room
-
-    def around(self, content: list[int] | TokenIds) -> TokenIds:
-        """The content's ids with the special tokens around them, as int32[n]."""
-        middle = np.asarray(content, np.int32)
-        return np.concatenate((self.opening, middle, self.closing))
 
 
 class SpecialAdder(Protocol):
@@ -145,3 +149,55 @@ def _find_token(model: Model, text: bytes) -> int:
 
 def _ids(token: int) -> TokenIds:
     return np.array([] if token == _NO_TOKEN else [token], np.int32)
+
+
+def vocabulary_warnings(model: Model, native: SpecialAdder) -> list[str]:
+    """What is wrong with the way in which texts become tokens, each to follow the model's name."""
+    found = [
+        _warning_of_words(model),
+        _warning_of_pieces(model),
+        _warning_of_characters(model, native),
+    ]
+    return [warning for warning in found if warning]
+
+
+def _warning_of_words(model: Model) -> str | None:
+    if model.meta("tokenizer.ggml.model") == "gpt2" and not model.meta("tokenizer.ggml.pre"):
+        return (
+            "does not say how its tokenizer divides a text into words; llama.cpp takes a way that "
+            "may not be the model's: use a newer GGUF file, one that sets tokenizer.ggml.pre"
+        )
+    return None
+
+
+def _warning_of_pieces(model: Model) -> str | None:
+    if model.meta("tokenizer.ggml.model") != "llama":
+        return None
+    architecture = model.facts.architecture
+    if architecture in _XLM_ROBERTA:
+        return (
+            "calls its vocabulary one of merges, and those of such models are of unigrams; words "
+            "are divided otherwise than in training: use a newer GGUF file"
+        )
+    prefix = model.meta("tokenizer.ggml.add_space_prefix")
+    if architecture.startswith("gemma") and prefix != "false":
+        return (
+            "has llama.cpp put a space before each text, which models of Google's Gemma do not "
+            "expect: use a newer GGUF file, one that sets tokenizer.ggml.add_space_prefix to false"
+        )
+    return None
+
+
+def _warning_of_characters(model: Model, native: SpecialAdder) -> str | None:
+    lib: Any = llama_cpp()
+    if lib.llama_vocab_type(model.vocab) != lib.LLAMA_VOCAB_TYPE_UGM:
+        return None
+    # The table itself cannot be asked for, but what it does can be seen.
+    ligature, letters = (native.ids(text, add_special=False) for text in (_LIGATURE, _LETTERS))
+    if np.array_equal(ligature, letters):
+        return None
+    return (
+        "lacks the table that its tokenizer normalizes characters with; accents, full-width and "
+        "composed ones may be read wrongly: use a newer GGUF file, one with "
+        "tokenizer.ggml.precompiled_charsmap"
+    )

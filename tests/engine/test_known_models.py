@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.engine.batches import layer_norm_rows
-from llama_cli.engine.known import KnownModel, Matryoshka
-from llama_cli.engine.known_models import KNOWN_MODELS, find_known
+from llama_cli.engine.embedder import layer_norm_rows
+from llama_cli.engine.known_models import KNOWN_MODELS, KnownModel, Matryoshka, find_known
 from llama_cli.errors import TextTooLongError, UsageError
 from tests.conftest import embed_all, open_embedder
 from tests.tiny_models import rewrite, write_bert
