@@ -165,7 +165,7 @@ class LlamaEmbedder(Closing):
             return Item(returned, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.truncated and self._options.on_long == "error":
-            raise TextTooLongError(record.source, record.line, self.max_length)
+            raise TextTooLongError(record.input_index, record.line, self.max_length)
         answer = Answer(len(tokens.ids), tokens.truncated)
         if self._recent is not None:
             self._recent.add(record.text, answer)

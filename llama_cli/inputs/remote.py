@@ -35,8 +35,8 @@ class RemoteInput:
         return True  # it can be asked for again
 
     @property
-    def has_parts(self) -> bool:
-        """Whether the server sends parts of it."""
+    def seekable(self) -> bool:
+        """Whether the server sends ranges of it."""
         return self.remote.has_ranges
 
     @property
@@ -51,25 +51,25 @@ class RemoteInput:
         return cast(BinaryIO, RemoteFile(self.remote))
 
     def named(self, name: str) -> Self:
-        """The same under another name."""
+        """The same input under another name."""
         return replace(self, name=name)
 
     def __str__(self) -> str:
         return self.address
 
 
-def find_remote(url: str, left_out: Iterable[str]) -> list[RemoteInput]:
+def find_remote(url: str, exclude: Iterable[str]) -> list[RemoteInput]:
     """The files that a URL means.
 
     Args:
         url: of a file, a folder or a pattern.
-        left_out: URLs that are not taken from folders and patterns.
+        exclude: URLs that folders and patterns leave out.
 
     Raises:
         InputError: there is none, or it cannot be read.
         InputReadError: the server does not answer.
     """
-    return [RemoteInput(file, file.address) for file in find_files(url, left_out)]
+    return [RemoteInput(file, file.address) for file in find_files(url, exclude)]
 
 
 def find_remote_file(url: str) -> RemoteInput:

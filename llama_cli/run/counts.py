@@ -51,8 +51,8 @@ class Counts:
         self.without_vector += rows - int(np.count_nonzero(batch.valid))
         self.tokens += int(batch.sequence_lengths[~batch.duplicates].sum())
         last = batch.records[-1]
-        self.position = Position(last.source, last.line, last.end)
-        self.bytes_read = last.read
+        self.position = Position(last.input_index, last.line, last.offset)
+        self.bytes_read = last.bytes_read
 
     def add_skipped(self, skipped: Iterable[SkippedRows]) -> None:
         """Count rows of the input that are left out."""

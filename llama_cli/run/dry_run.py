@@ -80,7 +80,7 @@ def _count(parts: Session, on_progress: Callable[[RunProgress], None] | None) ->
     for vectors in parts.engine.embed(source, source.locate):
         counts.add(vectors)
         source.passed(counts.position)
-        counts.add_skipped(source.skips.take(counts.position.source, counts.position.line))
+        counts.add_skipped(source.skips.take(counts.position.input_index, counts.position.line))
         trial.add(vectors)
         if on_progress is not None:
             read = counts.bytes_read

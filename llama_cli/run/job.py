@@ -11,9 +11,9 @@ from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import OutputRefusedError, UsageError
-from llama_cli.inputs.compression import COMPRESSIONS
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import Input, InputFile, is_descriptor, match_files
+from llama_cli.inputs.sequence import ReadOptions
+from llama_cli.inputs.stream import COMPRESSIONS
 from llama_cli.models.file import ModelFile
 from llama_cli.output.durable.target import Output, beside
 from llama_cli.output.schema import DType, VectorType, own_columns

@@ -14,8 +14,8 @@ from typing import Any
 
 from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.sequence import InputSequence
-from llama_cli.inputs.source import Fingerprint
 from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.provenance import METADATA_KEY, Provenance
@@ -149,7 +149,7 @@ def _is_same(
     """Whether this run would make what an earlier one has finished."""
     if identity is None or identity != partial.identity:
         return False
-    return source.are(
+    return source.match(
         [Fingerprint(one.bytes, one.xxh3_128, one.version) for one in made.all_inputs]
     )
 
@@ -161,7 +161,7 @@ def _resume(partial: PartialOutput, source: InputSequence) -> Counts:
     states = [commit.state["input"] for commit in partial.commits]
     finished = [Fingerprint(*one) for state in states for one in state["finished"]]
     source.resume_after(counts.position, states[-1]["xxh3_128"], finished, counts.rows)
-    place = source.locate(counts.position.source, counts.position.line)
+    place = source.locate(counts.position.input_index, counts.position.line)
     if len(source.files) == 1:
         place += f" of {source.files[0].name}"
     log.info("resuming at row %d, after %s", counts.rows + 1, place)

@@ -156,11 +156,11 @@ class RunReport:
     def _about_skipped(self, skipped: Iterable[SkippedRows]) -> Iterator[_Entry]:
         for one in skipped:
             for line in range(one.first, one.last + 1):
-                yield _Entry(one.source, line, "skipped", one.reason)
+                yield _Entry(one.input_index, line, "skipped", one.reason)
 
     def _about_rows(self, first_row: int, vectors: VectorBatch) -> Iterator[_Entry]:
         for number, record in enumerate(vectors.records):
-            place = record.source, record.line
+            place = record.input_index, record.line
             if record.invalid_utf8:
                 yield _Entry(*place, "invalid_utf8", "bytes that are not UTF-8", first_row + number)
             if vectors.truncated[number]:

@@ -52,7 +52,7 @@ def make_identity(
         "type of the vectors": job.vector_type,
         "set of columns": schema.names,
         "types of columns": [str(field.type) for field in extra_columns(schema)],
-        "way of reading": source.ways_of_reading,
+        "way of reading": source.formats_and_columns,
         "limit": job.reading.limit,
     }
 

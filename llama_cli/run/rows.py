@@ -59,7 +59,7 @@ class RowMaker:
             # A file name may have bytes that are not UTF-8.
             names = [name.encode(errors="surrogateescape") for name in self.sources]
             texts = [name.decode(errors="replace").encode() for name in names]
-            columns.append(wrap_strings([texts[record.source] for record in records]))
+            columns.append(wrap_strings([texts[record.input_index] for record in records]))
         if self.carried.names:
             columns += pa.Table.from_batches(_carried_runs(records), self.carried).columns
         return pa.table(columns, schema=schema)

@@ -66,11 +66,11 @@ def prepare(
         WorkerEngine() as engine,
     ):
         if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
-            source.look(job.own_columns)
+            source.detect_formats(job.own_columns)
         with stop.calls(engine.stop):
             engine.start()
             if job.resumable:
-                source.look(job.own_columns)
+                source.detect_formats(job.own_columns)
             yield _open_model(job, embedder, source, engine)
 
 

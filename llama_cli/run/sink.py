@@ -51,7 +51,7 @@ class Sink:
         rows = self._maker.make(vectors)
         first, counts = self._counts.rows, self._counts
         counts.add(vectors)
-        skipped = self._source.skips.take(counts.position.source, counts.position.line)
+        skipped = self._source.skips.take(counts.position.input_index, counts.position.line)
         counts.add_skipped(skipped)
         self._source.passed(counts.position)
         self._report.add(first, vectors, skipped)

@@ -21,8 +21,8 @@ from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.models.file import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.output.durable.status import is_work_file

@@ -258,7 +258,7 @@ class WorkerEngine(Closing):
     def _without_vector(self, feeder: Feeder, record: TextRecord, why: str) -> VectorBatch:
         log.warning(
             "%s: llama.cpp crashes on this text (%s); its vector is null",
-            self._locate(record.source, record.line),
+            self._locate(record.input_index, record.line),
             why,
         )
         self._answered += 1

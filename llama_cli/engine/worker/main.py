@@ -102,13 +102,13 @@ def _receive_texts(channel: Channel) -> Iterator[TextRecord]:
     while (message := channel.receive()).kind == "texts":
         positions, sizes = message.content
         if len(sizes) == 1:  # it may be huge, so it is not copied, and let go of
-            source, line = positions[0]
-            yield TextRecord(message.parts.pop(), line, 0, source=source)
+            input_index, line = positions[0]
+            yield TextRecord(message.parts.pop(), line, 0, input_index=input_index)
             continue
         (data,) = message.parts
         start = 0
-        for (source, line), size in zip(positions, sizes, strict=True):
-            yield TextRecord(data[start : start + size], line, 0, source=source)
+        for (input_index, line), size in zip(positions, sizes, strict=True):
+            yield TextRecord(data[start : start + size], line, 0, input_index=input_index)
             start += size
 
 

@@ -125,7 +125,7 @@ class WorkerProcess:
             OSError: it has ended.
         """
         texts = [record.text for record in records]
-        content = ([(r.source, r.line) for r in records], [len(text) for text in texts])
+        content = ([(r.input_index, r.line) for r in records], [len(text) for text in texts])
         data = texts[0] if len(texts) == 1 else b"".join(texts)
         self._channel.send("texts", content, [data])
 

@@ -39,11 +39,11 @@ import sys, threading
 from pathlib import Path
 from llama_cli.engine.worker.engine import EngineStoppedError
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.sequence import InputSequence
 from tests.engine.worker.engines import open_engine
 source = InputSequence(find_inputs(["-"]), ReadOptions())
-source.look([])
+source.detect_formats([])
 with source, open_engine(Path(sys.argv[1])) as engine:
     threading.Timer(1, engine.stop).start()
     try:

@@ -49,7 +49,7 @@ _options["ipc_stream"] = _options["ipc"]
 
 
 @pytest.fixture(scope="module", params=_options)
-def made(
+def output(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path
 ) -> Path:
     folder = tmp_path_factory.mktemp("keep")
@@ -59,16 +59,16 @@ def made(
     return folder / "in.parquet"
 
 
-def test_polars(made: Path) -> None:
-    frame = pl.read_parquet(made)
+def test_polars(output: Path) -> None:
+    frame = pl.read_parquet(output)
     assert frame.columns == OWN + FRAME.columns[1:]
     assert frame.drop(OWN).to_dicts() == FRAME.drop("text")[ROWS].to_dicts()
     for name in ("int", "float", "bool", "string", "date", "time", "zone", "decimal", "bytes"):
         assert frame.schema[name] == FRAME.schema[name]
 
 
-def test_pyarrow(made: Path) -> None:
-    table = pq.read_table(made)
+def test_pyarrow(output: Path) -> None:
+    table = pq.read_table(output)
     given = FRAME[ROWS].to_arrow()
     for name in FRAME.columns[1:]:
         assert table[name].to_pylist() == given[name].to_pylist()
@@ -77,9 +77,9 @@ def test_pyarrow(made: Path) -> None:
     assert table.schema.field("decimal").type == pa.decimal128(9, 2)
 
 
-def test_duckdb(made: Path) -> None:
+def test_duckdb(output: Path) -> None:
     columns = [name for name in FRAME.columns[1:] if name != "zone"]
-    found = duckdb.sql(f"select {', '.join(columns)} from '{made}'")
+    found = duckdb.sql(f"select {', '.join(columns)} from '{output}'")
     assert found.fetchall() == [
         tuple(values[name] for name in columns) for values in FRAME[ROWS].to_dicts()
     ]
@@ -89,8 +89,8 @@ def test_duckdb(made: Path) -> None:
     assert kinds["list"] == "VARCHAR[]"
 
 
-def test_pandas(made: Path) -> None:
-    frame = pd.read_parquet(made)
+def test_pandas(output: Path) -> None:
+    frame = pd.read_parquet(output)
     assert list(frame.columns) == OWN + FRAME.columns[1:]
     assert frame["string"][0] == "é"
     assert frame["decimal"][2] == Decimal(-7)
@@ -141,7 +141,7 @@ def test_names_are_taken_only_by_columns_that_are_there(
     outcome = cli("embed", path, "-m", tiny_bert, "--keep", "*", option)
     assert outcome.code == 2
     assert f"a carried column cannot be called {name}" in outcome.err
-    assert f"--keep '{name}=input_{name}'" in outcome.err
+    assert f"--keep {name}=input_{name}" in outcome.err
     assert not (tmp_path / "in.parquet").exists()
 
 
@@ -157,3 +157,53 @@ def test_equal_texts_keep_their_own_values(cli: Command, tmp_path: Path, tiny_be
     path.write_text("id,text\n" + "".join(f"{n},{text}\n" for n, text in rows), "utf-8")
     table = embed(cli, path, tiny_bert, "--keep", "id", "--batch-size", 7)
     assert table["id"].to_pylist() == [str(number) for number, _ in rows]
+
+
+def test_a_carried_column_may_be_called_line(cli: Command, tmp_path: Path, tiny_bert: Path) -> None:
+    """Where there are no line numbers."""
+    path = tmp_path / "in.csv"
+    path.write_text("text,line\nwater,x\n", "utf-8")
+    assert cli("embed", path, "-m", tiny_bert, "--keep", "line").code == 0
+    assert pq.read_table(tmp_path / "in.parquet")["line"].to_pylist() == ["x"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series(["b", "a", "b"], dtype=pl.Categorical),
+        pl.Series(["b", "a", "b"], dtype=pl.Enum(["a", "b"])),
+        pl.Series([[{"k": "v"}], [], [{"k": None}]]),
+    ],
+    ids=["categorical", "enum", "objects"],
+)
+def test_what_polars_writes_to_arrow(
+    cli: Command, tmp_path: Path, tiny_bert: Path, column: pl.Series
+) -> None:
+    path = tmp_path / "in.arrow"
+    pl.DataFrame({"text": ["water", " ", "time"], "k": column}).write_ipc(path)
+    assert cli("embed", path, "-m", tiny_bert, "--keep", "k").code == 0
+    found = pq.read_table(tmp_path / "in.parquet")["k"].to_pylist()
+    assert found == [column.to_list()[0], column.to_list()[2]]
+
+
+def test_many_categories_of_two_inputs(cli: Command, tmp_path: Path, tiny_bert: Path) -> None:
+    for name in "ab":
+        values = [f"{name}{number}" for number in range(100)]
+        frame = pd.DataFrame({"text": values, "k": pd.Categorical(values)})
+        frame.to_feather(tmp_path / f"{name}.feather")
+    output = tmp_path / "out.parquet"
+    words = (tmp_path / "a.feather", tmp_path / "b.feather", "-o", output, "-m", tiny_bert)
+    assert cli("embed", *words, "--keep", "k").code == 0
+    table = pq.read_table(output)
+    assert table["k"].to_pylist() == table["text"].to_pylist()
+
+
+def test_values_too_deep_for_parquet_are_refused(
+    cli: Command, tmp_path: Path, tiny_bert: Path
+) -> None:
+    """Before any work is done, and without rows that no later run can use."""
+    path = tmp_path / "in.jsonl"
+    path.write_text(f'{{"text": "one", "k": {"[" * 200}{"]" * 200}}}\n', "ascii")
+    outcome = cli("embed", path, "-m", tiny_bert, "--keep", "k")
+    assert outcome.code == 2
+    assert not list(tmp_path.glob("in.parquet*"))

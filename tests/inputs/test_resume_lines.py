@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.inputs import stream
-from llama_cli.inputs.digest import InputDigest
+from llama_cli.inputs.fingerprint import InputDigest
 from llama_cli.records import TextRecord
 from tests.inputs.reading import TextInput
 
@@ -20,7 +20,7 @@ def digest(content: bytes) -> str:
 
 def resume(content: bytes, after: TextRecord, read: bytes) -> TextInput:
     source = TextInput(content)
-    source.resume_after(after.end, digest(read[: after.end]))
+    source.resume_after(after.offset, digest(read[: after.offset]))
     return source
 
 
@@ -41,8 +41,8 @@ def test_from_every_line_on_it_reads_as_without_a_break(
         for row, record in enumerate(records):
             source = resume(content, record, content)
             assert list(source.texts()) == records[row + 1 :]
-            assert (source.lines, source.digest) == (whole.lines, whole.digest)
-            assert source.position == len(content)
+            assert (source.line, source.digest) == (whole.line, whole.digest)
+            assert source.offset == len(content)
 
 
 @given(parts=texts, chunk=st.integers(1, 9))
@@ -52,16 +52,16 @@ def test_the_digest_of_each_line_end_can_be_asked_for_later(parts: list[bytes], 
         patch.setattr(stream, "CHUNK", chunk)
         source = TextInput(content)
         for record in list(source.texts()):
-            assert source.digest_at(record.end) == digest(content[: record.end])
-            source.passed(record.end)
+            assert source.digest_at(record.offset) == digest(content[: record.offset])
+            source.forget_before(record.offset)
 
 
-def test_what_was_passed_is_not_kept() -> None:
+def test_what_was_passed_is_not_held() -> None:
     seen = InputDigest()
     for number in range(10):
         seen.update(b"line\n" * 1000)
         for end in range(5, 5001, 5):
-            seen.note(5000 * number + end)
+            seen.note_end(5000 * number + end)
     seen.forget_before(45_000)
     assert seen.at(45_000) == digest(b"line\n" * 9000)
     assert len(seen._recent) == 2
@@ -69,7 +69,7 @@ def test_what_was_passed_is_not_kept() -> None:
         seen.at(5000)
 
 
-def test_the_middle_of_a_huge_line_is_not_kept() -> None:
+def test_the_middle_of_a_huge_line_is_not_held() -> None:
     seen = InputDigest()
     for _ in range(64):
         seen.update(b"a" * 1000)
@@ -78,28 +78,28 @@ def test_the_middle_of_a_huge_line_is_not_kept() -> None:
     assert seen.at(64_001) == digest(b"a" * 64_000 + b"\n")
 
 
-def test_a_long_prefix_and_blank_lines_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_prefix_and_blank_lines_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CHUNK", 100)
     content = b"one\n" * 1000 + b"  \n\n" * 1000 + b"last\n"
     records = list(TextInput(content).texts())
     source = resume(content, records[900], content)
     assert len(source._digest._recent) < 3
     for record in source.texts():
-        source.passed(record.end)
+        source.forget_before(record.offset)
         assert len(source._digest._recent) < 9
-    assert (record.text, source.digest_at(record.end)) == (b"last", digest(content))
+    assert (record.text, source.digest_at(record.offset)) == (b"last", digest(content))
 
 
-def test_what_is_between_texts_far_apart_is_not_kept() -> None:
+def test_what_is_between_texts_far_apart_is_not_held() -> None:
     seen, content = InputDigest(), b""
     for number in range(10):
         part = b"\n" * 5000 + b"%d\n" % number + b"\n" * 5000
         seen.update(part)
-        seen.note(len(content) + 5002)
+        seen.note_end(len(content) + 5002)
         content += part
         seen.update(b"bad\n" * 1000)
         content += b"bad\n" * 1000
-    assert sum(len(stretch.data) for stretch in seen._recent) <= 4000
+    assert sum(len(chunk.data) for chunk in seen._recent) <= 4000
     for number in range(10):
         end = 14_002 * number + 5002
         assert seen.at(end) == digest(content[:end])
@@ -133,7 +133,7 @@ def test_a_last_line_may_get_its_newline(before: bytes, newline: bytes) -> None:
     grown = before + newline + b"three\n"
     source = resume(grown, last, before)
     assert [(record.line, record.text) for record in source.texts()] == [(3, b"three")]
-    assert (source.lines, source.digest) == (3, digest(grown))
+    assert (source.line, source.digest) == (3, digest(grown))
 
 
 @pytest.mark.parametrize(

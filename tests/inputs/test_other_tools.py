@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.inputs.files import Reading, non_blank
+from tests.inputs.reading import Reading, non_blank
 from tests.inputs.writers import CSV, FORMATS, Table
 
 TEXTS = [
@@ -35,7 +35,7 @@ _values = st.lists(st.one_of(st.none(), st.text(_letters, max_size=8)), max_size
 )
 
 
-def expected_places(suffix: str, table: Table) -> list[tuple[int, str]]:
+def expected(suffix: str, table: Table) -> list[tuple[int, str]]:
     """Rows; of CSV, lines where they begin."""
     numbered = non_blank(table["text"])
     if suffix != ".csv":
@@ -50,7 +50,7 @@ def test_a_table_by_any_tool(tmp_path: Path, suffix: str, writer: str) -> None:
     path = tmp_path / f"table{suffix}"
     FORMATS[suffix][writer](TABLE, path)
     reading = Reading(path, on_bad_row="skip", keep="id,other")
-    assert reading.places == expected_places(suffix, TABLE)
+    assert reading.lines_and_texts == expected(suffix, TABLE)
     rows = [int(row["id"]) for row in reading.carried]
     assert [TEXTS[row] for row in rows] == reading.texts
     others = [TABLE["other"][row] for row in rows]
@@ -73,7 +73,7 @@ def test_any_strings_by_any_tool(suffix: str, writer: str, values: list[str | No
         path = Path(folder) / f"table{suffix}"
         FORMATS[suffix][writer](table, path)
         reading = Reading(path, on_bad_row="skip", keep="same", column="text")
-    assert reading.places == expected_places(suffix, table)
+    assert reading.lines_and_texts == expected(suffix, table)
     assert [row["same"] for row in reading.carried] == reading.texts
 
 
@@ -86,4 +86,4 @@ def test_a_single_column_of_csv(writer: str, values: list[str | None]) -> None:
         path = Path(folder) / "table.csv"
         CSV[writer]({"words": values}, path)
         reading = Reading(path, column="words")
-    assert reading.places == expected_places(".csv", {"text": values})
+    assert reading.lines_and_texts == expected(".csv", {"text": values})

@@ -12,7 +12,7 @@ import pytest
 from llama_cli.errors import InputError
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.output.durable.status import is_work_file
-from tests.inputs.files import Reading
+from tests.inputs.reading import Reading
 
 FILES = [
     *("b.txt", "a.txt", "B.txt", "10.txt", "9.txt", "é.txt", ".hidden.txt", "a-b.txt"),
@@ -69,7 +69,7 @@ def test_words_give_files_in_their_order(words: list[str], found: list[str]) -> 
 def test_the_same_one_twice_is_read_twice() -> None:
     reading = Reading("a.txt", "b.txt", "a.txt")
     assert reading.texts == ["a.txt", "b.txt", "a.txt"]
-    assert [record.source for record in reading.records] == [0, 1, 2]
+    assert [record.input_index for record in reading.records] == [0, 1, 2]
 
 
 def test_what_is_left_out_is_found_by_any_of_its_names(folder: Path) -> None:
@@ -191,3 +191,23 @@ def test_an_empty_name_is_not_the_current_folder() -> None:
     """As that of a variable which is not set."""
     with pytest.raises(InputError, match="the name of an input is empty"):
         find_inputs([""])
+
+
+def test_missing_inputs(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="absent: no such file"):
+        find_inputs([str(tmp_path / "absent")])
+    with pytest.raises(InputError, match="there is no file in this folder"):
+        find_inputs([str(tmp_path / "empty")])
+
+
+def test_a_pattern_does_not_follow_links_round_and_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two such links in one folder take for ever."""
+    folder = tmp_path / "links"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("one\n", "ascii")
+    (folder / "sub" / "loop").symlink_to("..")
+    monkeypatch.chdir(folder)
+    assert [file.name for file in find_inputs(["**/*.txt"])] == ["a.txt"]

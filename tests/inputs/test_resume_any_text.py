@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.inputs import stream
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.sequence import InputSequence, Position
-from llama_cli.inputs.source import Fingerprint
+from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
 from llama_cli.records import TextRecord
-from tests.inputs.files import OWN, kept_of
+from tests.compressors import LIBRARIES
+from tests.inputs.reading import OWN, carried_of
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Write
-from tests.packers import LIBRARIES
 
 SUFFIXES: dict[str, Write] = {
     ".txt": lambda table, path: path.write_text(
@@ -49,16 +48,16 @@ class Run:
     def __init__(self, paths: Sequence[Path], **options: Any) -> None:
         files = find_inputs([str(path) for path in paths])
         self.sequence = InputSequence(files, ReadOptions(on_bad_row="skip", **options))
-        self.sequence.look(OWN)
+        self.sequence.detect_formats(OWN)
         self.records: list[TextRecord] = []
 
     def read(self) -> list[tuple[Any, ...]]:
         self.records = list(self.sequence)  # open still: where it stands is asked for later
-        return [(r.source, *r[:4], kept_of(r)) for r in self.records]
+        return [(r.input_index, *r[:4], carried_of(r)) for r in self.records]
 
     def state(self, row: int) -> tuple[Position, dict[str, Any]]:
         record = self.records[row]
-        place = Position(record.source, record.line, record.end)
+        place = Position(record.input_index, record.line, record.offset)
         return place, json.loads(json.dumps(self.sequence.state(place)))
 
     def resume(self, place: Position, state: dict[str, Any], rows: int) -> None:
@@ -86,8 +85,10 @@ def check_every_break(paths: Sequence[Path], **options: Any) -> None:
         rest = Run(paths, **options)
         rest.resume(place, state, row + 1)
         assert rest.read() == records[row + 1 :]
-        at = place.source, place.line
-        assert rest.sequence.skips.take_all() == [s for s in left_out if (s.source, s.first) > at]
+        at = place.input_index, place.line
+        assert rest.sequence.skips.take_all() == [
+            s for s in left_out if (s.input_index, s.first) > at
+        ]
         assert rest.sequence.fingerprints() == whole.sequence.fingerprints()
 
 

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from tests.compressors import LIBRARIES, usual_compressor
 from tests.inputs.writers import CSV, JSON, Write
-from tests.packers import LIBRARIES, usual
 
 COMMAND = [sys.executable, "-m", "llama_cli", "embed", "-"]
 CONTENT = {
@@ -52,14 +52,16 @@ def test_standard_input(tmp_path: Path, tiny_bert: Path, name: str, kind: str) -
     ],
     ids=["DuckDB csv", "pandas csv", "polars tsv", "polars jsonl", "DuckDB jsonl"],
 )
-def test_what_other_tools_write_and_pack(
+def test_what_other_tools_write_and_compress(
     tmp_path: Path, tiny_bert: Path, name: str, write: Write, kind: str
 ) -> None:
     texts, numbers = ['water; "and" time', "größe\nof the day"], ["one", "two"]
     source, output = tmp_path / "in", tmp_path / "out.parquet"
     write({"n": numbers, "text": texts}, source)
     words = ["--format", name, "--keep", "n", "-m", str(tiny_bert), "-o", str(output), "-q"]
-    subprocess.run([*COMMAND, *words], input=usual(kind)(source.read_bytes()), check=True)
+    subprocess.run(
+        [*COMMAND, *words], input=usual_compressor(kind)(source.read_bytes()), check=True
+    )
     table = pl.read_parquet(output)
     assert (table["text"].to_list(), table["n"].to_list()) == (texts, numbers)
 
@@ -71,7 +73,7 @@ def test_what_other_tools_write_and_pack(
         *((CONTENT[name], ["--format", name, "--keep", "n"]) for name in ("csv", "jsonl")),
         *((LIBRARIES[kind](b"water\ntime\n"), []) for kind in ("gzip", "bzip2", "xz")),
     ],
-    ids=[*CONTENT, "csv, kept", "jsonl, kept", "gzip", "bzip2", "xz"],
+    ids=[*CONTENT, "csv, carried", "jsonl, carried", "gzip", "bzip2", "xz"],
 )
 def test_a_limit_ends_it_while_the_pipe_stays_open(
     tmp_path: Path, tiny_bert: Path, content: bytes, words: list[str]
@@ -94,5 +96,39 @@ def test_tables_do_not_come_through_pipes(tmp_path: Path, tiny_bert: Path, name:
     words = ["--format", name, "-m", str(tiny_bert), "-o", str(tmp_path / "out.parquet")]
     done = subprocess.run([*COMMAND, *words], input=b"PAR1", capture_output=True, check=False)
     assert done.returncode == 2
-    assert b"cannot be read from a pipe or unpacked on the way; write it to a file" in done.stderr
+    assert (
+        b"cannot be read from a pipe or decompressed on the way; write it to a file" in done.stderr
+    )
     assert list(tmp_path.glob("out*")) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "words", "carried"),
+    [
+        (b"id,body\n", b"1,water\n", ["--format", "csv"], None),
+        (b'{"text": null}\n', b'{"text": "water"}\n', ["--format", "jsonl"], None),
+        (b"\n", b'{"text": "water", "n": 1}\n', ["--format", "jsonl", "--keep", "n"], 1),
+    ],
+    ids=["csv", "jsonl", "carried"],
+)
+def test_a_slow_pipe_is_read_like_a_quick_one(
+    tmp_path: Path, tiny_bert: Path, first: bytes, rest: bytes, words: list[str], carried: object
+) -> None:
+    """The first line comes alone; what columns there are was judged by it."""
+    output = tmp_path / "out.parquet"
+    command = [*COMMAND, *words, "-m", str(tiny_bert), "-o", str(output), "-q"]
+    with subprocess.Popen(
+        [*command, "--on-bad-row", "skip"], stdin=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(first)
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.stdin.write(rest)
+        process.stdin.close()
+        assert process.wait(20) == 0
+    table = pq.read_table(output)
+    assert table["text"].to_pylist() == ["water"]
+    if carried is not None:
+        assert table["n"].to_pylist() == [carried]

@@ -12,15 +12,15 @@ from functools import partial
 
 import pyarrow as pa
 
-Pack = Callable[[bytes], bytes]
+Compress = Callable[[bytes], bytes]
 
 SUFFIXES = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst", "lz4": ".lz4"}
 
 
 def _by_arrow(data: bytes, kind: str) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(sink, kind) as packed:
-        packed.write(data)
+    with pa.CompressedOutputStream(sink, kind) as compressed:
+        compressed.write(data)
     return bytes(sink.getvalue())
 
 
@@ -29,7 +29,7 @@ def _by_command(data: bytes, words: tuple[str, ...]) -> bytes:
 
 
 # Always there.
-LIBRARIES: dict[str, Pack] = {
+LIBRARIES: dict[str, Compress] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
     "xz": lzma.compress,
@@ -43,8 +43,8 @@ _COMMANDS = {
     "zstd": [("zstd", "-q"), ("zstd", "-q", "--ultra", "-22"), ("pzstd", "-q")],
     "lz4": [("lz4", "-q"), ("lz4", "-q", "-BD", "-9"), ("lz4", "-q", "--content-size")],
 }
-PACKERS: dict[str, tuple[str, Pack]] = {
-    f"{kind} by a library": (kind, pack) for kind, pack in LIBRARIES.items()
+COMPRESSORS: dict[str, tuple[str, Compress]] = {
+    f"{kind} by a library": (kind, compress) for kind, compress in LIBRARIES.items()
 } | {
     " ".join(words): (kind, partial(_by_command, words=words))
     for kind, commands in _COMMANDS.items()
@@ -53,7 +53,7 @@ PACKERS: dict[str, tuple[str, Pack]] = {
 }
 
 
-def usual(kind: str) -> Pack:
-    """The way in which most files are packed: by its first command, where that is there."""
+def usual_compressor(kind: str) -> Compress:
+    """As most files are compressed: by the first command for it, where there is one."""
     words = _COMMANDS[kind][0]
-    return PACKERS.get(" ".join(words), (kind, LIBRARIES[kind]))[1]
+    return COMPRESSORS.get(" ".join(words), (kind, LIBRARIES[kind]))[1]
