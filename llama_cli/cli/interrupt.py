@@ -24,7 +24,7 @@ from llama_cli.cli.errors import EXIT_SIGNAL
 from llama_cli.cli.messages import Messages
 from llama_cli.cli.terminal import as_line
 from llama_cli.errors import RunInterruptedError
-from llama_cli.output.durable.active import abandon_active
+from llama_cli.output.durable.partial import abandon_active
 from llama_cli.progress.meters import DownloadProgress
 from llama_cli.progress.numbers import count, format_bytes
 from llama_cli.run.stop import StopSwitch

@@ -16,7 +16,7 @@ _COUNTS = ("rows", "skipped", "bad_rows", "truncated", "invalid_utf8", "duplicat
 
 def summary_as_text(summary: RunSummary) -> str:
     """A few lines; counts that are zero are left out."""
-    made, seconds = summary.made, summary.seconds
+    made, seconds = summary.provenance, summary.seconds
     lines = [
         f"{count(summary.new_rows, 'row')}, {count(summary.new_tokens, 'token')} in "
         f"{seconds:.1f} s ({summary.new_rows / seconds:,.0f} texts/s, "
@@ -32,7 +32,7 @@ def summary_as_text(summary: RunSummary) -> str:
 
 def summary_as_json(summary: RunSummary) -> str:
     """One JSON object: what was counted, and the two rates."""
-    made = summary.made
+    made = summary.provenance
     return json.dumps(
         {name: getattr(made, name) for name in _COUNTS}
         | {

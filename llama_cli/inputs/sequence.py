@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -57,6 +57,17 @@ class Position(NamedTuple):
 START = Position()
 
 
+class InputState(NamedTuple):
+    """What must be known of the inputs to resume behind a text."""
+
+    position: Position
+    """That text's."""
+    digest: str
+    """Of its input up to there, or of all of a table."""
+    finished: tuple[Fingerprint, ...]
+    """The inputs before it."""
+
+
 class InputSequence(Closing):
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
@@ -80,7 +91,6 @@ class InputSequence(Closing):
         self._next = 0  # input that is read next
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
         self._readers: dict[int, Reader] = {}  # of inputs whose digests may be asked for
-        self._noted = 0  # inputs whose fingerprints are in commits
         self._last: Position | None = None  # the text at which a limit was reached
 
     @property
@@ -104,45 +114,42 @@ class InputSequence(Closing):
             UsageError: a carried column would have the name of another.
         """
         self._choice = dataclasses.replace(self._choice, reserved=own_columns)
-        for number, file in enumerate(self.files):
-            if number and not file.is_regular and not self._options.keep:
+        for index, file in enumerate(self.files):
+            if index and not file.is_regular and not self._options.keep:
                 continue  # its writer may wait for another pipe to be read first
             stream = ByteStream.open(file)
-            found = self._detect(number, stream)
+            found = self._detect(index, stream)
             if file.is_regular:
                 stream.close()
             else:
-                self._pipes[number] = stream
-            self._formats[number] = found
+                self._pipes[index] = stream
+            self._formats[index] = found
             if found.columns is not None:
                 self.carried = merge_types(file.name, self.carried, found.columns.schema)
         self.carried = storable(self.carried)
 
-    def resume_after(
-        self, place: Position, digest: str, finished: Sequence[Fingerprint], rows: int
-    ) -> None:
+    def resume_after(self, state: InputState, rows: int) -> None:
         """Continue behind a text that an earlier process has read.
 
         Args:
-            place: of that text.
-            digest: what `state` had for it.
-            finished: what the inputs before were.
+            state: what `state` returned for it.
             rows: texts up to there.
 
         Raises:
             InputError: an input is not what it was then.
         """
-        for number, before in enumerate(finished):
-            if not self._matches(number, before):
+        position, digest, finished = state
+        for index, before in enumerate(finished):
+            if not self._matches(index, before):
                 raise InputError(
-                    f"{self.files[number].name}: is not what the unfinished run has read",
+                    f"{self.files[index].name}: is not what the unfinished run has read",
                     hint="restore it, or discard that run with `restart`",
                 )
         self._done = dict(enumerate(finished))
-        self._next, self._noted, self._rows = place.input_index, len(finished), rows
-        reader = self._reader(place.input_index)
-        reader.resume_after(place.offset, digest)
-        self._last = place if rows == self._options.limit else None
+        self._next, self._rows = position.input_index, rows
+        reader = self._reader(position.input_index)
+        reader.resume_after(position.offset, digest)
+        self._last = position if rows == self._options.limit else None
 
     def match(self, inputs: Sequence[Fingerprint]) -> bool:
         """Whether the inputs are, byte for byte, those with these fingerprints.
@@ -155,10 +162,10 @@ class InputSequence(Closing):
         elif not self._matches(*last, so_far=True):
             return False
         enough = self._options.limit is not None or len(inputs) == len(self.files)
-        return enough and all(self._matches(number, before) for number, before in whole)
+        return enough and all(self._matches(index, before) for index, before in whole)
 
-    def _matches(self, number: int, before: Fingerprint, *, so_far: bool = False) -> bool:
-        file, size = self.files[number], self._sizes[number]
+    def _matches(self, index: int, before: Fingerprint, *, so_far: bool = False) -> bool:
+        file, size = self.files[index], self._sizes[index]
         if file.version and before.version:
             return file.version == before.version
         if so_far:
@@ -173,62 +180,50 @@ class InputSequence(Closing):
             InputReadError: the system refused.
         """
         read_before = sum(size or 0 for size in self._sizes[: self._next])
-        for number in range(self._next, len(self.files)):
+        for index in range(self._next, len(self.files)):
             if self._rows == self._options.limit:
                 return
-            reader, rows_before = self._reader(number), self._rows
+            reader, rows_before = self._reader(index), self._rows
             for record in reader.records():
                 self._rows += 1
                 read = read_before + reader.bytes_read(record)
-                yield record._replace(input_index=number, bytes_read=read)
+                yield record._replace(input_index=index, bytes_read=read)
                 if self._rows == self._options.limit:
-                    self._last = Position(number, record.line, record.offset)
+                    self._last = Position(index, record.line, record.offset)
                     return
                 del record  # a huge text is let go before the next one is read
-            version = self.files[number].version
-            self._done[number] = reader.fingerprint()._replace(version=version)
-            self._opened.pop(number).close()
+            version = self.files[index].version
+            self._done[index] = reader.fingerprint()._replace(version=version)
+            self._opened.pop(index).close()
             if self._rows == rows_before:
-                del self._readers[number]  # it has no text to resume behind
-            read_before += self._sizes[number] or 0
+                del self._readers[index]  # it has no text to resume behind
+            read_before += self._sizes[index] or 0
 
     def locate(self, input_index: int, line: int) -> str:
         """Where a text is, in words for messages."""
         words = f"{self._formats[input_index].unit} {line}"
         return words if len(self.files) == 1 else f"{self.files[input_index].name}, {words}"
 
-    def passed(self, place: Position) -> None:
-        """Take note that no state of an earlier place will be asked for."""
-        for number in list(self._readers):  # a copy: another thread adds to it
-            if number < place.input_index:
-                del self._readers[number]
-        self._readers[place.input_index].forget_before(place.offset)
+    def passed(self, position: Position) -> None:
+        """Take note that no state of an earlier position will be asked for."""
+        for index in list(self._readers):  # a copy: another thread adds to it
+            if index < position.input_index:
+                del self._readers[index]
+        self._readers[position.input_index].forget_before(position.offset)
 
-    def state(self, place: Position) -> dict[str, Any]:
-        """What a commit has to keep so that `resume_after` can continue behind a text.
-
-        The fingerprints of inputs read to their ends are told once: see `noted`.
-        """
-        finished = [list(self._done[number]) for number in range(self._noted, place.input_index)]
-        return {
-            "number": place.input_index,
-            "line": place.line,
-            "position": place.offset,
-            "xxh3_128": self._readers[place.input_index].digest_at(place.offset),
-            "finished": finished,
-        }
-
-    def noted(self, place: Position) -> None:
-        """Take note that the state at a place is safe."""
-        self._noted = place.input_index
+    def state(self, position: Position) -> InputState:
+        """What `resume_after` needs to continue behind a text that was not passed yet."""
+        digest = self._readers[position.input_index].digest_at(position.offset)
+        finished = tuple(self._done[index] for index in range(position.input_index))
+        return InputState(position, digest, finished)
 
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
-        known = [self._done[number] for number in sorted(self._done)]
+        known = [self._done[index] for index in sorted(self._done)]
         if self._last is not None:
-            number, _, position = self._last
-            last = self._readers[number].fingerprint_at(position)
-            known.append(last._replace(version=self.files[number].version))
+            index, _, offset = self._last
+            last = self._readers[index].fingerprint_at(offset)
+            known.append(last._replace(version=self.files[index].version))
         return known
 
     def take_rest(self) -> list[SkippedRows]:
@@ -241,34 +236,34 @@ class InputSequence(Closing):
         for stream in (*self._opened.values(), *self._pipes.values()):
             stream.close()
 
-    def _reader(self, number: int) -> Reader:
+    def _reader(self, index: int) -> Reader:
         """The reader of an input, which is opened if it is not yet."""
-        if number not in self._readers:
-            file, limit = self.files[number], self._options.limit
-            if pipe := self._pipes.pop(number, None):
-                self._opened[number] = stream = pipe
-                found = self._formats[number]
+        if index not in self._readers:
+            file, limit = self.files[index], self._options.limit
+            if pipe := self._pipes.pop(index, None):
+                self._opened[index] = stream = pipe
+                found = self._formats[index]
             else:
-                self._opened[number] = stream = ByteStream.open(file)
-                found = self._detect_again(number, stream)
-            self._readers[number] = found.aligned(self.carried).open(
+                self._opened[index] = stream = ByteStream.open(file)
+                found = self._detect_again(index, stream)
+            self._readers[index] = found.aligned(self.carried).open(
                 stream,
                 file.version,
-                self.skips.of_input(number, file.name, found.unit),
+                self.skips.of_input(index, file.name, found.unit),
                 None if limit is None else limit - self._rows,
             )
-        return self._readers[number]
+        return self._readers[index]
 
-    def _detect_again(self, number: int, stream: ByteStream) -> Format:
+    def _detect_again(self, index: int, stream: ByteStream) -> Format:
         """What an input is now that its turn has come, perhaps hours after it was looked at."""
-        before = self._formats.get(number)
-        now = self._detect(number, stream, before)
+        before = self._formats.get(index)
+        now = self._detect(index, stream, before)
         if before is not None and before != now:
-            name = self.files[number].name
+            name = self.files[index].name
             raise InputError(f"{name}: has changed since the run began, columns and all")
-        self._formats[number] = now
+        self._formats[index] = now
         return now
 
-    def _detect(self, number: int, stream: ByteStream, known: Format | None = None) -> Format:
-        candidate = Candidate(self.files[number], stream, self._choice, known)
+    def _detect(self, index: int, stream: ByteStream, known: Format | None = None) -> Format:
+        candidate = Candidate(self.files[index], stream, self._choice, known)
         return detect_format(candidate, self._options.format)

@@ -14,9 +14,19 @@ import pyarrow.parquet as pq
 from llama_cli.errors import ParquetFormatError
 from llama_cli.output.errors import translated_errors
 from llama_cli.storage.address import is_remote
+from llama_cli.storage.reader import RemoteFile
+from llama_cli.storage.resolve import find_file
 
 METADATA_KEY = "llama_cli"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+# What version 1 called some keys, of the file and of its model.
+_VERSION_1 = {
+    "cut": "truncated",
+    "repaired": "invalid_utf8",
+    "repeated": "duplicates",
+    "quantisation": "quantization",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ class Provenance:
         model: the model.
         pooling: ``mean``, ``cls`` or ``last``.
         normalized: whether the vectors have length 1.
-        max_length: tokens after which texts were cut.
+        max_length: tokens after which texts were truncated.
         input: the input; of several, how many they are, their size, and the xxh3_128 of their
             digests one after the other.
         rows: texts in the file.
@@ -82,14 +92,14 @@ class Provenance:
         tokens: fed to the model, in all.
         started_at: when the run began; a time without zone is taken as local.
         finished_at: when its last row was written.
-        run_id: 32 hex digits of the run, however often it was continued.
+        run_id: 32 hex digits of the run, however often it was resumed.
         inputs: each of several inputs, in order.
         bad_rows: rows of the inputs left out because they could not be used.
         limit: texts after which no more were read, or None.
-        dims: numbers of each vector that were kept, the first ones; None where all were.
+        dims: width to which vectors were truncated; None where they are whole.
         prompt: what the model was given before each text; not part of the texts in the file.
         task: ``document`` or ``query`` where that chose the prompt, else empty.
-        layer_norm: whether vectors were layer-normalized before they were cut.
+        layer_norm: whether vectors were layer-normalized before they were truncated to ``dims``.
     """
 
     tool_version: str
@@ -137,7 +147,7 @@ class Provenance:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Provenance:
-        """Read what ``to_json`` wrote; later versions only add keys, which are ignored.
+        """Read what ``to_json`` wrote, here or in version 1; keys that are not known are ignored.
 
         Raises:
             ValueError: not JSON, or of no format version.
@@ -145,13 +155,16 @@ class Provenance:
             TypeError: a value has the wrong type.
         """
         values = json.loads(text)
-        if int(values["format_version"]) < 1:
-            raise ValueError(f"format version {values['format_version']} never existed")
+        version = int(values["format_version"])
+        if version < 1:
+            raise ValueError(f"format version {version} never existed")
+        if version == 1:
+            values = _renamed(values) | {"model": _renamed(values["model"])}
         known = _known(cls, values)
         known["model"] = ModelProvenance(**_known(ModelProvenance, values["model"]))
         known["input"] = InputProvenance(**_known(InputProvenance, values["input"]))
         known["inputs"] = tuple(
-            InputProvenance(**_known(InputProvenance, one)) for one in values.get("inputs", ())
+            InputProvenance(**_known(InputProvenance, file)) for file in values.get("inputs", ())
         )
         for name in ("started_at", "finished_at"):
             known[name] = datetime.fromisoformat(values[name])
@@ -188,11 +201,12 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
 def _open(path: str | os.PathLike[str]) -> BinaryIO:
     """Opened by Python: Arrow takes no names that are not UTF-8."""
     if isinstance(path, str) and is_remote(path):
-        from llama_cli.storage.reader import RemoteFile
-        from llama_cli.storage.resolve import find_file
-
         return cast(BinaryIO, RemoteFile(find_file(path)))
     return Path(path).open("rb")
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    return {_VERSION_1.get(name, name): value for name, value in values.items()}
 
 
 def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -66,7 +66,8 @@ class ParquetWriter:
             row_group_bytes: raw bytes after which a row group is written, up to 1 GiB; only
                 long texts make one larger.
             overwrite: replace an existing file; otherwise it is refused, now and at ``close``.
-            partial: the output, if it is locked and begun already; its rows count as written.
+            partial: the output, if it is locked and begun already; its rows count as written, and
+                whoever lends it releases it.
 
         Raises:
             ValueError: a number is out of range.
@@ -87,7 +88,10 @@ class ParquetWriter:
         self._failure: BaseException | None = None
         self._metadata: pq.FileMetaData | None = None
         self._aborted = False
-        self._partial = partial or PartialOutput.start_alone(self._path, overwrite=overwrite)
+        self._own = ExitStack()
+        self._partial = partial or self._own.enter_context(
+            PartialOutput.begin_alone(self._path, overwrite=overwrite)
+        )
         self._rows_before = self._rows_accepted = self._partial.rows
         self._groups = RowGroupWriter(
             self._partial.open_segment, self._schema, embedding_dim, batch_size, row_group_bytes
@@ -110,7 +114,7 @@ class ParquetWriter:
 
     @property
     def uncommitted_bytes(self) -> int:
-        """Raw bytes in Arrow's form that the next ``commit`` would write to disk, about."""
+        """Raw bytes in Arrow's form that the next ``commit`` would write, about."""
         return self._groups.segment_bytes
 
     def write_batch(self, results: Results) -> None:
@@ -144,17 +148,17 @@ class ParquetWriter:
                 self._groups.write_row_group()
             self._report()
 
-    def commit(self, state: dict[str, Any] | None = None) -> None:
-        """Put everything taken so far on disk, as a segment of the file with its own row groups.
+    def commit(self, checkpoint: dict[str, Any] | None = None) -> None:
+        """Commit everything written so far, as a segment of the file with its own row groups.
 
         Args:
-            state: what a later process needs to resume from here, as JSON takes it.
+            checkpoint: what a later process needs to resume from here, as JSON takes it.
 
         Raises:
             ParquetError: as ``write_batch`` does; what was committed before stays.
         """
         with self._operation():
-            self._end_segment(state or {})
+            self._end_segment(checkpoint or {})
             self._report()
 
     def add_metadata(self, key: str, value: str) -> None:
@@ -194,15 +198,14 @@ class ParquetWriter:
         return self._metadata
 
     def abort(self) -> None:
-        """Discard everything that was not committed. Never raises.
+        """Discard everything that was not committed. Never raises; does nothing after ``close``.
 
-        Of a partial output that cannot be continued nothing is left. Nothing happens after
-        ``close``.
+        Of an output that the writer has begun itself nothing is left.
         """
         if self._metadata is None and not self._aborted:
             self._aborted = True
             self._groups.discard()
-            self._partial.release()
+            self._own.close()
 
     def __del__(self) -> None:
         # Let go without close: discard, before pyarrow's own writer finishes the file.
@@ -223,14 +226,14 @@ class ParquetWriter:
         elif not self._aborted:
             self.close()
 
-    def _end_segment(self, state: dict[str, Any]) -> None:
+    def _end_segment(self, checkpoint: dict[str, Any]) -> None:
         start = self._partial.end
         with translated_errors(self._path):
             footer = self._groups.end_segment()
         if footer is not None:
             end = self._groups.bytes_written
             check_footer(footer, start, end, self._rows_accepted - self._partial.rows)
-            self._partial.commit(self._rows_accepted, end, state)
+            self._partial.commit(self._rows_accepted, end, checkpoint)
 
     def _report(self) -> None:
         if self._on_progress is not None:

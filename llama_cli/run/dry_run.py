@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from llama_cli.engine.worker.engine import EngineStoppedError
-from llama_cli.errors import RunInterruptedError
 from llama_cli.output.arrow import ColumnChecker
 from llama_cli.output.row_groups import RowGroupWriter
 from llama_cli.output.writer import ROW_GROUP_BYTES
 from llama_cli.records import RunProgress, VectorBatch
 from llama_cli.run.counts import Counts
 from llama_cli.run.job import EmbedJob
-from llama_cli.run.session import Session, prepare
+from llama_cli.run.session import Session, open_session
+from llama_cli.run.sink import Sink
 from llama_cli.run.stop import StopSwitch
 
 # Long enough for the rate to settle; after that texts are only counted.
@@ -35,7 +34,7 @@ class Estimate:
         inputs: how many there are.
         model: the model's name.
         dimension: width of the vectors.
-        max_length: tokens after which texts would be cut.
+        max_length: tokens after which texts would be truncated.
         tried: rows that were computed to see how long the others would take.
         seconds: how long the run would take, opening the model aside; None without any text.
         output_bytes: how large its output would be; None without any text.
@@ -53,7 +52,7 @@ class Estimate:
 
 def estimate(
     job: EmbedJob,
-    on_progress: Callable[[RunProgress], None] | None = None,
+    on_progress: Callable[[RunProgress], object] | None = None,
     stop: StopSwitch | None = None,
 ) -> Estimate:
     """Read and tokenize all texts, and embed the first of them for some seconds.
@@ -68,31 +67,26 @@ def estimate(
         LlamaCliError: what would keep the run from being finished, as far as that shows.
     """
     stop = stop or StopSwitch()
-    try:
-        with prepare(job, job.inputs, stop, decode_seconds=CALIBRATION_SECONDS) as parts:
-            return _count(parts, on_progress)
-    except EngineStoppedError as error:
-        raise RunInterruptedError("interrupted") from error
+    with open_session(job, job.inputs, stop, decode_seconds=CALIBRATION_SECONDS) as session:
+        return _count(session, on_progress)
 
 
-def _count(parts: Session, on_progress: Callable[[RunProgress], None] | None) -> Estimate:
-    source, counts, trial = parts.source, Counts(), _Trial(parts)
-    for vectors in parts.engine.embed(source, source.locate):
-        counts.add(vectors)
-        source.passed(counts.position)
-        counts.add_skipped(source.skips.take(counts.position.input_index, counts.position.line))
+def _count(session: Session, on_progress: Callable[[RunProgress], object] | None) -> Estimate:
+    sink, trial = Sink(session.inputs), _Trial(session)
+    for vectors in session.engine.embed(session.inputs, session.inputs.locate):
+        sink.take(vectors)
         trial.add(vectors)
         if on_progress is not None:
-            read = counts.bytes_read
-            on_progress(RunProgress(counts.rows, counts.tokens, read, source.size, 0))
-    counts.add_skipped(source.take_rest())
+            on_progress(sink.progress)
+    sink.finish()
+    counts = sink.counts
     counts.without_vector = 0  # those that were not computed are none of these
     return Estimate(
         counts=counts,
-        inputs=len(source.files),
-        model=parts.model.facts.name,
-        dimension=parts.model.dimension,
-        max_length=parts.model.max_length,
+        inputs=len(session.inputs.files),
+        model=session.model.facts.name,
+        dimension=session.model.dimension,
+        max_length=session.model.max_length,
         tried=trial.rows,
         seconds=trial.seconds_for(counts.tokens),
         output_bytes=trial.bytes_for(counts.rows),
@@ -102,9 +96,9 @@ def _count(parts: Session, on_progress: Callable[[RunProgress], None] | None) ->
 class _Trial:
     """The rows that were computed, and what they tell of the others."""
 
-    def __init__(self, parts: Session) -> None:
+    def __init__(self, session: Session) -> None:
         self.rows = 0
-        self._parts = parts
+        self._session = session
         self._tokens = 0
         self._began = time.perf_counter()
         self._seconds = 0.0
@@ -132,19 +126,19 @@ class _Trial:
         """How large a file of all texts would be."""
         if not self._sample:
             return None
-        sizes = _encoded_sizes(self._sample, self._parts)
+        sizes = _encoded_sizes(self._sample, self._session)
         texts = sum(len(record.text) for vectors in self._sample for record in vectors.records)
         text_size = sizes.pop("text") * self._text_bytes / max(1, texts)
         return round(text_size + sum(sizes.values()) * rows / self._sample_rows)
 
 
-def _encoded_sizes(sample: list[VectorBatch], parts: Session) -> collections.Counter[str]:
+def _encoded_sizes(sample: list[VectorBatch], session: Session) -> collections.Counter[str]:
     """Bytes that some rows take in a file, by column."""
-    schema, width = parts.schema, parts.model.dimension
+    schema, width = session.schema, session.model.dimension
     checker = ColumnChecker(schema, width)
     writer = RowGroupWriter(pa.BufferOutputStream, schema, width, _SAMPLE_ROWS, ROW_GROUP_BYTES)
     for vectors in sample:
-        writer.add(checker.check(parts.maker.make(vectors)))
+        writer.add(checker.check(session.maker.make(vectors)))
     footer = writer.end_segment()
     sizes: collections.Counter[str] = collections.Counter()
     for group in map(footer.row_group, range(footer.num_row_groups)) if footer else ():

@@ -1,40 +1,39 @@
-"""The whole tool on one screen: read, embed, hash, write, commit, and count."""
+"""The whole tool on one screen: resume or begin, read, embed, write, commit, and finish."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
-from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.inputs.fingerprint import Fingerprint
-from llama_cli.inputs.sequence import InputSequence
+from llama_cli.errors import LlamaCliError, UsageError
 from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.provenance import METADATA_KEY, Provenance
 from llama_cli.output.writer import ParquetWriter
-from llama_cli.records import RunProgress, WriteProgress
+from llama_cli.records import RunProgress
+from llama_cli.run.checkpoint import Checkpoint, RunSpec
 from llama_cli.run.counts import Counts
 from llama_cli.run.job import EmbedJob
 from llama_cli.run.provenance import RunSummary, make_provenance
 from llama_cli.run.report import RunReport
-from llama_cli.run.resume import agree_on_inputs, describe_inputs, make_identity
-from llama_cli.run.session import prepare
-from llama_cli.run.sink import Sink
+from llama_cli.run.resume import (
+    choose_inputs,
+    find_finished,
+    last_checkpoint,
+    make_spec,
+    resume_inputs,
+)
+from llama_cli.run.session import Session, open_session
+from llama_cli.run.sink import FileSink
 from llama_cli.run.stop import StopSwitch
 
 log = logging.getLogger(__name__)
 
-ProgressCallback = Callable[[RunProgress], None]
+ProgressCallback = Callable[[RunProgress], object]
 
-# Rows are made safe after so many bytes of them, however quickly they came: two row groups.
+# Rows are committed after so many bytes of them, however quickly they came: two row groups.
 COMMIT_BYTES = 64 * 2**20
 
 
@@ -46,7 +45,7 @@ def run(
     Args:
         job: what to do.
         on_progress: told of every batch of rows.
-        stop: ends the run early when it is turned; what is ready is made safe.
+        stop: ends the run early when it is turned; what is ready is committed.
 
     Raises:
         RunInterruptedError: the switch was turned.
@@ -54,54 +53,70 @@ def run(
             stays as it was; the rows that `LlamaCliError.committed_rows` counts are kept beside it.
     """
     started = time.perf_counter()
-    stop = stop or StopSwitch()
+    tell = on_progress or (lambda _: None)
+    with PartialOutput(job.output, overwrite=job.overwrite, restart=job.restart) as partial:
+        checkpoint = last_checkpoint(partial)
+        before = checkpoint.counts if checkpoint else Counts()
+        inputs = choose_inputs(job, checkpoint)
+        with open_session(job, inputs, stop or StopSwitch()) as session:
+            spec = make_spec(job, session)
+            if provenance := find_finished(spec, partial, session.inputs):
+                log.info("an earlier run had finished %s", job.output)
+                before = Counts(rows=provenance.rows, tokens=provenance.tokens)
+                partial.clean_up()
+            else:
+                provenance = _write(job, session, partial, spec, checkpoint, tell)
+            seconds = time.perf_counter() - started
+            return RunSummary(provenance, before, seconds, job.output, partial.finished_bytes)
+
+
+def _write(  # noqa: PLR0917 - all that a run is
+    job: EmbedJob,
+    session: Session,
+    partial: PartialOutput,
+    spec: RunSpec,
+    checkpoint: Checkpoint | None,
+    tell: ProgressCallback,
+) -> Provenance:
+    """Resume or begin, write the rows that are missing, and finish the output."""
+    if checkpoint:
+        resume_inputs(job, spec, checkpoint, session.inputs)
+        header = partial.resume()
+    else:
+        resumable = spec.identity is not None
+        header = partial.begin(RunHeader(resumable=resumable, spec=spec.to_json()))
+    names, model = [file.name for file in session.inputs.files], session.model
     with (
-        _open_partial(job) as partial,
-        prepare(job, agree_on_inputs(job, partial), stop) as parts,
+        RunReport(job.report, names, model.max_length) as report,
+        ParquetWriter(
+            partial.path, model.dimension, job.batch_size, schema=session.schema, partial=partial
+        ) as writer,
     ):
-        source, model = parts.source, parts.model
-        identity = make_identity(job, source, model, parts.digest, parts.schema)
-        made = partial.finished_before
-        if made and not job.restart and _is_same(made, identity, partial, source):
-            partial.clean_up()
-            log.info("an earlier run had finished %s", job.output)
-            before = Counts(rows=made.rows, tokens=made.tokens)
-            return _summarize(job, made, before, started, partial)
-        resuming = not job.restart and partial.last_commit(identity) is not None
-        before = _resume(partial, source) if resuming else Counts()
-        header = partial.start(_header(job, source, identity), restart=job.restart)
-        counts = dataclasses.replace(before)
-        with (
-            RunReport(job.report, [file.name for file in source.files], model.max_length) as report,
-            ParquetWriter(
-                partial.path,
-                model.dimension,
-                job.batch_size,
-                schema=parts.schema,
-                partial=partial,
-                on_progress=_observer(on_progress, counts, source.size),
-            ) as writer,
-        ):
-            report.begin(_report_position(job, partial) if resuming else 0, replace=job.overwrite)
-            writer.flush()  # tells the progress where the run starts from
-            sink = Sink(source, parts.maker, partial, writer, report, counts)
-            _embed_all(job, parts.engine, source, sink)
-            provenance = make_provenance(job, model, source, header, counts, parts.digest)
-            writer.add_metadata(METADATA_KEY, provenance.to_json())
-            writer.close()
-        return _summarize(job, provenance, before, started, partial)
+        position = checkpoint.report_position(spec) if checkpoint else 0
+        report.begin(position, replace=job.overwrite)
+        sink = FileSink(
+            session, partial=partial, writer=writer, report=report, spec=spec, checkpoint=checkpoint
+        )
+        tell(sink.progress)  # where it starts from
+        _embed_all(job, session, sink, tell)
+        provenance = make_provenance(job, session, header, sink.counts)
+        writer.add_metadata(METADATA_KEY, provenance.to_json())
+        writer.close()
+        tell(sink.progress)
+    return provenance
 
 
-def _embed_all(job: EmbedJob, engine: WorkerEngine, source: InputSequence, sink: Sink) -> None:
-    """Write a row for every text, and make them safe now and then, at the end, and on failure."""
+def _embed_all(job: EmbedJob, session: Session, sink: FileSink, tell: ProgressCallback) -> None:
+    """Write a row for every text; commit them now and then, at the end, and on failure."""
     due = time.monotonic() + job.commit_interval
     try:
-        for vectors in engine.embed(source, source.locate):
+        for vectors in session.engine.embed(session.inputs, session.inputs.locate):
             sink.take(vectors)
             del vectors  # its texts may be many MB: let them go before the next are read
             if time.monotonic() >= due or sink.uncommitted_bytes >= COMMIT_BYTES:
                 sink.commit()
                 due = time.monotonic() + job.commit_interval
+            tell(sink.progress)
     except BaseException as error:
         # A text that is refused in the first minute is likely to be mended: nothing is kept then.
         if sink.has_commits or not isinstance(error, UsageError):
@@ -109,93 +124,3 @@ def _embed_all(job: EmbedJob, engine: WorkerEngine, source: InputSequence, sink:
                 sink.commit()
         raise
     sink.finish()
-
-
-@contextlib.contextmanager
-def _open_partial(job: EmbedJob) -> Iterator[PartialOutput]:
-    """Lock the output; afterwards keep what is safe, and say so in the error."""
-    partial = PartialOutput(job.output, overwrite=job.overwrite)
-    try:
-        yield partial
-    except EngineStoppedError as error:
-        interrupted = RunInterruptedError("interrupted")
-        kept = partial.release()
-        # Rows that were to be discarded are not this run's to resume.
-        interrupted.committed_rows = kept if partial.started or not job.restart else 0
-        raise interrupted from error
-    except LlamaCliError as error:
-        error.committed_rows = partial.release()
-        raise
-    finally:
-        partial.release()
-
-
-def _header(job: EmbedJob, source: InputSequence, identity: dict[str, Any] | None) -> RunHeader:
-    about = {
-        "command": list(job.command),
-        "folder": str(Path.cwd()),
-        "report": job.report and str(job.report.absolute()),
-        **describe_inputs(source),
-    }
-    return RunHeader(uuid.uuid4().hex, datetime.now(UTC), identity, about)
-
-
-def _is_same(
-    made: Provenance,
-    identity: dict[str, Any] | None,
-    partial: PartialOutput,
-    source: InputSequence,
-) -> bool:
-    """Whether this run would make what an earlier one has finished."""
-    if identity is None or identity != partial.identity:
-        return False
-    return source.match(
-        [Fingerprint(one.bytes, one.xxh3_128, one.version) for one in made.all_inputs]
-    )
-
-
-def _resume(partial: PartialOutput, source: InputSequence) -> Counts:
-    """Bring the inputs to where the last commit was; the counts up to there."""
-    last = partial.commits[-1]
-    counts = Counts.from_state(last.rows, last.state)
-    states = [commit.state["input"] for commit in partial.commits]
-    finished = [Fingerprint(*one) for state in states for one in state["finished"]]
-    source.resume_after(counts.position, states[-1]["xxh3_128"], finished, counts.rows)
-    place = source.locate(counts.position.input_index, counts.position.line)
-    if len(source.files) == 1:
-        place += f" of {source.files[0].name}"
-    log.info("resuming at row %d, after %s", counts.rows + 1, place)
-    return counts
-
-
-def _report_position(job: EmbedJob, partial: PartialOutput) -> int | None:
-    """Bytes of the report about the rows that are there; None where they are in no, or another."""
-    about = partial.header.about if partial.header else {}
-    if job.report is None or about.get("report") != str(job.report.absolute()):
-        return None
-    size: int | None = partial.commits[-1].state["report"]
-    return size
-
-
-def _summarize(
-    job: EmbedJob, made: Provenance, before: Counts, started: float, partial: PartialOutput
-) -> RunSummary:
-    seconds = time.perf_counter() - started
-    return RunSummary(made, before, seconds, job.output, partial.finished_bytes)
-
-
-def _observer(
-    on_progress: ProgressCallback | None, counts: Counts, input_size: int | None
-) -> Callable[[WriteProgress], None] | None:
-    """The writer's callback: adds what only the pipeline knows, and passes it on."""
-    if on_progress is None:
-        return None
-    return lambda written: on_progress(
-        RunProgress(
-            rows=written.rows_accepted,
-            tokens=counts.tokens,
-            bytes_read=counts.bytes_read,
-            bytes_total=input_size,
-            bytes_written=written.bytes_written,
-        )
-    )

@@ -1,4 +1,4 @@
-"""What a run has made: for the file's footer, and for whoever started it."""
+"""Where a finished file comes from: for its footer, and for whoever started the run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import xxhash
 
 from llama_cli import __version__
-from llama_cli.engine.facts import OpenedModel
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import InputProvenance, ModelProvenance, Provenance
 from llama_cli.run.counts import Counts
 from llama_cli.run.job import EmbedJob
+from llama_cli.run.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class RunSummary:
     """What a finished run did.
 
     Attributes:
-        made: the file's origin, counts included.
-        before: counts of the rows that earlier, interrupted runs had made.
+        provenance: the file's origin, counts included.
+        before: counts of the rows that earlier, interrupted processes had written.
         seconds: wall time of this run, loading the model included.
         output: the file written.
         output_bytes: its size.
     """
 
-    made: Provenance
+    provenance: Provenance
     before: Counts
     seconds: float
     output: Output
@@ -38,32 +38,27 @@ class RunSummary:
 
     @property
     def new_rows(self) -> int:
-        """Rows that this run made."""
-        return self.made.rows - self.before.rows
+        """Rows that this process wrote."""
+        return self.provenance.rows - self.before.rows
 
     @property
     def new_tokens(self) -> int:
-        """Tokens that this run fed to the model."""
-        return self.made.tokens - self.before.tokens
+        """Tokens that this process fed to the model."""
+        return self.provenance.tokens - self.before.tokens
 
 
-def make_provenance(  # noqa: PLR0917 - everything that a run is
-    job: EmbedJob,
-    model: OpenedModel,
-    source: InputSequence,
-    header: RunHeader,
-    counts: Counts,
-    sha256: str,
+def make_provenance(
+    job: EmbedJob, session: Session, header: RunHeader, counts: Counts
 ) -> Provenance:
     """The origin of a file whose last row is written."""
-    facts = model.facts
-    inputs = _inputs(source)
+    model, facts = session.model, session.model.facts
+    inputs = _inputs(session.inputs)
     return Provenance(
         tool_version=__version__,
         llama_cpp_version=model.llama_cpp_version,
         model=ModelProvenance(
             name=facts.name,
-            sha256=sha256,
+            sha256=session.digest,
             architecture=facts.architecture,
             quantization=facts.quantization,
             dimension=facts.dimension,
@@ -93,18 +88,18 @@ def make_provenance(  # noqa: PLR0917 - everything that a run is
     )
 
 
-def _inputs(source: InputSequence) -> list[InputProvenance]:
+def _inputs(inputs: InputSequence) -> list[InputProvenance]:
     """Each input that was read."""
     return [
         InputProvenance(file.name, *fingerprint)
-        for file, fingerprint in zip(source.files, source.fingerprints(), strict=False)
+        for file, fingerprint in zip(inputs.files, inputs.fingerprints(), strict=False)
     ]
 
 
 def _summarize(inputs: Sequence[InputProvenance]) -> InputProvenance:
-    digests = "".join(one.xxh3_128 or one.version for one in inputs)
+    digests = "".join(file.xxh3_128 or file.version for file in inputs)
     return InputProvenance(
         f"{len(inputs)} inputs",
-        sum(one.bytes for one in inputs),
+        sum(file.bytes for file in inputs),
         xxhash.xxh3_128_hexdigest(digests.encode()),
     )

@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from llama_cli.errors import LlamaCliError, UsageError
+from llama_cli.inputs.resolve import Input, InputFile
 from llama_cli.inputs.skips import SkippedRows
+from llama_cli.output.durable.target import Output, beside
 from llama_cli.records import VectorBatch
 
 log = logging.getLogger(__name__)
@@ -33,13 +35,38 @@ class _Entry(NamedTuple):
 _BEGINNING = b'{"source": '
 
 
-def refuse_other_file(path: Path) -> None:
-    """Refuse to write a report over a file that is not one, and not empty.
+def check_report(
+    report: Path | None, output: Output, inputs: Iterable[Input], *, overwrite: bool
+) -> None:
+    """Refuse early a report that cannot be written.
+
+    Args:
+        report: its file, or None.
+        output: the output.
+        inputs: files that must not be replaced.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        UsageError: there is something else.
-        OSError: it cannot be looked at.
+        UsageError: it is a folder, another file of the run, or one that is no report.
     """
+    if report is None:
+        return
+    if report.is_dir():
+        raise UsageError(f"`report={report}`: is a folder", option="report")
+    others = [beside(output, ".journal"), beside(output, ".partial")]
+    others += [file.path for file in inputs if isinstance(file, InputFile) and file.is_regular]
+    others += [output] if isinstance(output, Path) else []
+    if any(os.path.realpath(report) == os.path.realpath(other) for other in others):
+        raise UsageError(f"`report={report}`: is another file of this run", option="report")
+    if not overwrite:
+        try:
+            _refuse_other_file(report)
+        except OSError as error:
+            raise UsageError(f"`report={report}`: {error.strerror}", option="report") from error
+
+
+def _refuse_other_file(path: Path) -> None:
+    """Refuse to write a report over a file that is not one, and not empty."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -53,7 +80,7 @@ def refuse_other_file(path: Path) -> None:
 
 
 class RunReport:
-    """The report of a run; what it says of committed rows is safe with them. A context manager.
+    """The report of a run, synced with each commit of the rows. It is a context manager.
 
     Without a path it does nothing.
     """
@@ -68,12 +95,12 @@ class RunReport:
         """
         self._path = path
         self._sources = sources
-        self._cut = f"more than {max_length} tokens"
+        self._too_long = f"more than {max_length} tokens"
         self._file: BinaryIO | None = None
         self._is_regular = False
 
     def begin(self, position: int | None, *, replace: bool) -> None:
-        """Open the file; cut off what an interrupted run has added behind its last commit.
+        """Open the file; cut off what an interrupted run has added after its last commit.
 
         Args:
             position: what is to stay of it, in bytes; None where it has nothing on the rows before.
@@ -87,7 +114,7 @@ class RunReport:
             return
         with self._translated():
             if not replace:
-                refuse_other_file(self._path)
+                _refuse_other_file(self._path)
             self._file = self._path.open("ab")
             self._is_regular = self._path.is_file()
             if not self._is_regular:
@@ -113,12 +140,12 @@ class RunReport:
         self._write(sorted([*self._about_skipped(skipped), *self._about_rows(first_row, vectors)]))
 
     def add_skipped(self, skipped: Iterable[SkippedRows]) -> None:
-        """Report on what was left out behind the last row. Raises what `add` raises."""
+        """Report on what was left out after the last row. Raises what `add` raises."""
         if self._file is not None:
             self._write(self._about_skipped(skipped))
 
     def sync(self) -> int | None:
-        """Make it safe.
+        """Wait until it is on the disk.
 
         Returns:
             Its size in bytes; None where there is none, or it is no file.
@@ -136,7 +163,6 @@ class RunReport:
             return self._file.tell()
 
     def close(self) -> None:
-        """Close the file. Raises what `sync` raises."""
         if self._file is not None:
             with self._translated():
                 self._file.close()
@@ -154,19 +180,21 @@ class RunReport:
             self.close()
 
     def _about_skipped(self, skipped: Iterable[SkippedRows]) -> Iterator[_Entry]:
-        for one in skipped:
-            for line in range(one.first, one.last + 1):
-                yield _Entry(one.input_index, line, "skipped", one.reason)
+        for rows in skipped:
+            for line in range(rows.first, rows.last + 1):
+                yield _Entry(rows.input_index, line, "skipped", rows.reason)
 
     def _about_rows(self, first_row: int, vectors: VectorBatch) -> Iterator[_Entry]:
         for number, record in enumerate(vectors.records):
-            place = record.input_index, record.line
+            position = record.input_index, record.line
             if record.invalid_utf8:
-                yield _Entry(*place, "invalid_utf8", "bytes that are not UTF-8", first_row + number)
+                yield _Entry(
+                    *position, "invalid_utf8", "bytes that are not UTF-8", first_row + number
+                )
             if vectors.truncated[number]:
-                yield _Entry(*place, "truncated", self._cut, first_row + number)
+                yield _Entry(*position, "truncated", self._too_long, first_row + number)
             if not vectors.valid[number]:
-                yield _Entry(*place, "failed", "the model gave no vector", first_row + number)
+                yield _Entry(*position, "failed", "the model gave no vector", first_row + number)
 
     def _write(self, entries: Iterable[_Entry]) -> None:
         if self._file is None:

@@ -1,4 +1,4 @@
-"""What a run has at hand before its first text: inputs, model, and the columns of the output."""
+"""What a run has open before its first text: inputs, model, and the columns of the output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EmbedderOptions, EngineOptions
-from llama_cli.engine.worker.engine import WorkerEngine, model_signature
+from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine, model_signature
+from llama_cli.errors import RunInterruptedError
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.schema import output_schema
@@ -25,7 +26,7 @@ class Session:
     """All that is open.
 
     Attributes:
-        source: the inputs, of which nothing has been read.
+        inputs: their texts, none of which has been read.
         engine: with the model.
         model: what is known of that.
         digest: sha256 of its file.
@@ -33,7 +34,7 @@ class Session:
         schema: of the output.
     """
 
-    source: InputSequence
+    inputs: InputSequence
     engine: WorkerEngine
     model: OpenedModel
     digest: str
@@ -42,9 +43,9 @@ class Session:
 
 
 @contextlib.contextmanager
-def prepare(
+def open_session(
     job: EmbedJob,
-    inputs: Sequence[Input],
+    files: Sequence[Input],
     stop: StopSwitch,
     *,
     decode_seconds: float | None = None,
@@ -53,47 +54,34 @@ def prepare(
 
     Args:
         job: what to do.
-        inputs: what to read.
+        files: what to read.
         stop: ends the engine when it is turned.
         decode_seconds: see `EmbedderOptions`.
 
     Raises:
+        RunInterruptedError: the switch was turned, also while the session is in use.
         LlamaCliError: one of them cannot be used.
     """
     embedder = dataclasses.replace(job.embedder, decode_seconds=decode_seconds)
-    with (
-        InputSequence(inputs, job.reading) as source,
-        WorkerEngine() as engine,
-    ):
-        if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
-            source.detect_formats(job.own_columns)
-        with stop.calls(engine.stop):
-            engine.start()
-            if job.resumable:
-                source.detect_formats(job.own_columns)
-            yield _open_model(job, embedder, source, engine)
+    try:
+        with InputSequence(files, job.reading) as inputs, WorkerEngine() as engine:
+            if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
+                inputs.detect_formats(job.own_columns)
+            with stop.calls(engine.stop):
+                engine.start()
+                if job.resumable:
+                    inputs.detect_formats(job.own_columns)
+                yield _open_model(job, embedder, inputs, engine)
+    except EngineStoppedError as error:
+        raise RunInterruptedError("interrupted") from error
 
 
 def _open_model(
-    job: EmbedJob, embedder: EmbedderOptions, source: InputSequence, engine: WorkerEngine
+    job: EmbedJob, embedder: EmbedderOptions, inputs: InputSequence, engine: WorkerEngine
 ) -> Session:
     signature = model_signature(job.model.path)
     digest = job.model.sha256()
-    model = engine.open(_engine_options(job, embedder, digest), signature)
-    names = [file.name for file in source.files] if job.with_source else None
-    maker = RowMaker(job.line_numbers, names, source.carried)
-    schema = output_schema(
-        model.dimension,
-        line_numbers=job.line_numbers,
-        dtype=job.dtype,
-        vector_type=job.vector_type,
-        extra=maker.extra,
-    )
-    return Session(source, engine, model, digest, maker, schema)
-
-
-def _engine_options(job: EmbedJob, embedder: EmbedderOptions, digest: str) -> EngineOptions:
-    return EngineOptions(
+    options = EngineOptions(
         model=job.model.path,
         sha256=digest,
         device=job.device,
@@ -101,3 +89,14 @@ def _engine_options(job: EmbedJob, embedder: EmbedderOptions, digest: str) -> En
         embedder=embedder,
         float_copies=job.float_copies,
     )
+    model = engine.open(options, signature)
+    names = [file.name for file in inputs.files] if job.with_source else None
+    maker = RowMaker(job.line_numbers, names, inputs.carried)
+    schema = output_schema(
+        model.dimension,
+        line_numbers=job.line_numbers,
+        dtype=job.dtype,
+        vector_type=job.vector_type,
+        extra=maker.extra,
+    )
+    return Session(inputs, engine, model, digest, maker, schema)

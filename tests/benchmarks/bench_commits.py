@@ -13,9 +13,7 @@ import os
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +69,7 @@ def measure_finish(size: int, folder: Path) -> None:
     columns = [make_columns(rng, words) for _ in range(PREPARED_CALLS)]
     output = folder / "large.parquet"
     partial = PartialOutput(output, overwrite=False)
-    partial.start(RunHeader(uuid.uuid4().hex, datetime.now(UTC), {"benchmark": True}))
+    partial.begin(RunHeader(resumable=True))
     call = 0
     with ParquetWriter(output, DIMENSION, partial=partial) as writer:
         while writer.bytes_written < size:

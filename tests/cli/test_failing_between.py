@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.output.durable.journal_file import JournalFile
+from llama_cli.output.durable.journal import JournalFile
 from llama_cli.run.rows import RowMaker
 from tests.cli.conftest import Command
 

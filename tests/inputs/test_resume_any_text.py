@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
 from llama_cli.inputs import stream
-from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
+from llama_cli.inputs.sequence import InputSequence, InputState, Position, ReadOptions
 from llama_cli.records import TextRecord
 from tests.compressors import LIBRARIES
 from tests.inputs.reading import OWN, carried_of
@@ -32,7 +30,7 @@ SUFFIXES: dict[str, Write] = {
     ".arrow": ARROW["pyarrow feather"],
     ".arrows": ARROW["pyarrow stream"],
 }
-PACKABLE = [".txt", ".csv", ".tsv", ".jsonl"]
+COMPRESSIBLE = [".txt", ".csv", ".tsv", ".jsonl"]
 
 _texts = st.lists(
     st.sampled_from(["", " ", None, "a", "é 😀", "two\nlines", "long " * 20]), max_size=7
@@ -55,23 +53,21 @@ class Run:
         self.records = list(self.sequence)  # open still: where it stands is asked for later
         return [(r.input_index, *r[:4], carried_of(r)) for r in self.records]
 
-    def state(self, row: int) -> tuple[Position, dict[str, Any]]:
+    def state(self, row: int) -> InputState:
         record = self.records[row]
-        place = Position(record.input_index, record.line, record.offset)
-        return place, json.loads(json.dumps(self.sequence.state(place)))
+        return self.sequence.state(Position(record.input_index, record.line, record.offset))
 
-    def resume(self, place: Position, state: dict[str, Any], rows: int) -> None:
-        finished = [Fingerprint(*one) for one in state["finished"]]
-        self.sequence.resume_after(place, state["xxh3_128"], finished, rows)
+    def resume(self, state: InputState, rows: int) -> None:
+        self.sequence.resume_after(state, rows)
 
 
 def write_inputs(folder: Path, inputs: Sequence[tuple[str, str, list[str | None]]]) -> list[Path]:
     paths = []
-    for number, (suffix, packed, texts) in enumerate(inputs):
+    for number, (suffix, compression, texts) in enumerate(inputs):
         path = folder / f"{number}{suffix}"
         SUFFIXES[suffix]({"text": texts, "same": texts}, path)
-        if packed and suffix in PACKABLE:
-            path.write_bytes(LIBRARIES[packed](path.read_bytes()))
+        if compression and suffix in COMPRESSIBLE:
+            path.write_bytes(LIBRARIES[compression](path.read_bytes()))
         paths.append(path)
     return paths
 
@@ -81,11 +77,11 @@ def check_every_break(paths: Sequence[Path], **options: Any) -> None:
     records = whole.read()
     left_out = whole.sequence.skips.take_all()
     for row in range(len(records)):
-        place, state = whole.state(row)
+        state = whole.state(row)
         rest = Run(paths, **options)
-        rest.resume(place, state, row + 1)
+        rest.resume(state, row + 1)
         assert rest.read() == records[row + 1 :]
-        at = place.input_index, place.line
+        at = state.position.input_index, state.position.line
         assert rest.sequence.skips.take_all() == [
             s for s in left_out if (s.input_index, s.first) > at
         ]
@@ -110,7 +106,7 @@ def test_from_every_text_on_it_reads_as_without_a_break(
     inputs=st.lists(_one.filter(lambda one: one[0] != ".txt"), min_size=1, max_size=3),
     limit=st.one_of(st.none(), st.integers(1, 12)),
 )
-def test_so_do_kept_columns_and_a_limit(
+def test_so_do_carried_columns_and_a_limit(
     tmp_path_factory: pytest.TempPathFactory,
     inputs: list[tuple[str, str, list[str | None]]],
     limit: int | None,
@@ -120,13 +116,13 @@ def test_so_do_kept_columns_and_a_limit(
     records = whole.read()
     for row in range(len(records)):
         rest = Run(paths, keep=("same",), column="text", limit=limit)
-        rest.resume(*whole.state(row), row + 1)
+        rest.resume(whole.state(row), row + 1)
         assert rest.read() == records[row + 1 :]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_many_rows(tmp_path: Path, suffix: str) -> None:
-    """More than a batch, a block of kept rows or a chunk."""
+    """More than a batch, a block of carried columns or a chunk."""
     texts = [f"water {number}" if number % 9 else " " for number in range(4000)]
     (path,) = write_inputs(tmp_path, [(suffix, "", texts)])
     keep = () if suffix == ".txt" else ("same",)
@@ -134,22 +130,22 @@ def test_many_rows(tmp_path: Path, suffix: str) -> None:
     records = whole.read()
     for row in (0, 1, 63, 64, 1023, 1024, 2500, len(records) - 1):
         rest = Run([path], keep=keep)
-        rest.resume(*whole.state(row), row + 1)
+        rest.resume(whole.state(row), row + 1)
         assert rest.read() == records[row + 1 :]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("packed", ["", "gzip"])
-def test_another_beginning_is_refused(tmp_path: Path, suffix: str, packed: str) -> None:
+@pytest.mark.parametrize("compression", ["", "gzip"])
+def test_another_beginning_is_refused(tmp_path: Path, suffix: str, compression: str) -> None:
     texts: list[str | None] = ["one", "two", "three"]
-    (path,) = write_inputs(tmp_path, [(suffix, packed, texts)])
+    (path,) = write_inputs(tmp_path, [(suffix, compression, texts)])
     whole = Run([path])
     whole.read()
     state = whole.state(1)
-    write_inputs(tmp_path, [(suffix, packed, ["one", "TWO", "three"])])
+    write_inputs(tmp_path, [(suffix, compression, ["one", "TWO", "three"])])
     rest = Run([path])
     with pytest.raises(InputError, match=r"(are|is) not (what|the file that) the unfinished run"):
-        rest.resume(*state, 2)
+        rest.resume(state, 2)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -163,40 +159,28 @@ def test_a_changed_earlier_input_is_refused(tmp_path: Path, suffix: str, change:
     write_inputs(tmp_path, [(suffix, "", [*texts[change]])])
     rest = Run(paths)
     with pytest.raises(InputError, match=rf"0{suffix}: is not what the unfinished run has read"):
-        rest.resume(*state, 3)
+        rest.resume(state, 3)
 
 
-@pytest.mark.parametrize("suffix", PACKABLE)
-@pytest.mark.parametrize("packed", ["", *LIBRARIES])
-def test_more_rows_at_the_end_are_read(tmp_path: Path, suffix: str, packed: str) -> None:
-    (path,) = write_inputs(tmp_path, [(suffix, packed, ["one", "two"])])
+@pytest.mark.parametrize("suffix", COMPRESSIBLE)
+@pytest.mark.parametrize("compression", ["", *LIBRARIES])
+def test_more_rows_at_the_end_are_read(tmp_path: Path, suffix: str, compression: str) -> None:
+    (path,) = write_inputs(tmp_path, [(suffix, compression, ["one", "two"])])
     whole = Run([path])
     whole.read()
     state = whole.state(0)
-    write_inputs(tmp_path, [(suffix, packed, ["one", "two", "three"])])
+    write_inputs(tmp_path, [(suffix, compression, ["one", "two", "three"])])
     rest = Run([path])
-    rest.resume(*state, 1)
+    rest.resume(state, 1)
     assert [record[1] for record in rest.read()] == [b"two", b"three"]
 
 
-@pytest.mark.parametrize("suffix", PACKABLE)
-def test_packed_in_another_way_it_is_the_same_content(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", COMPRESSIBLE)
+def test_compressed_in_another_way_it_is_the_same_content(tmp_path: Path, suffix: str) -> None:
     (path,) = write_inputs(tmp_path, [(suffix, "gzip", ["one", "two"])])
     whole = Run([path])
     whole.read()
     write_inputs(tmp_path, [(suffix, "zstd", ["one", "two"])])
     rest = Run([path])
-    rest.resume(*whole.state(0), 1)
+    rest.resume(whole.state(0), 1)
     assert [record[1] for record in rest.read()] == [b"two"]
-
-
-def test_what_commits_have_noted_is_not_told_again(tmp_path: Path) -> None:
-    paths = write_inputs(tmp_path, [(".txt", "", [name]) for name in ("one", "two", "three")])
-    whole = Run(paths)
-    whole.read()
-    place, state = whole.state(1)
-    assert len(state["finished"]) == 1
-    whole.sequence.noted(place)
-    assert [Fingerprint(*one) for one in whole.state(2)[1]["finished"]] == (
-        whole.sequence.fingerprints()[1:2]
-    )

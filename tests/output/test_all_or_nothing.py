@@ -27,14 +27,14 @@ from llama_cli.errors import (
     SchemaMismatchError,
 )
 from llama_cli.output import ParquetWriter
-from llama_cli.output.durable.lock import HeldElsewhereError
+from llama_cli.output.durable.files import HeldElsewhereError
 from tests.output.samples import make_results, read, rows_of
 
 # Writes some rows, says so, and resumes when it is told to.
 WRITE_AND_WAIT = """
 import sys
 from llama_cli.output import ParquetWriter
-from llama_cli.output.durable.lock import HeldElsewhereError
+from llama_cli.output.durable.files import HeldElsewhereError
 from tests.output.samples import make_results
 with ParquetWriter(sys.argv[1], 8) as writer:
     writer.write_batch(make_results(100))

@@ -56,7 +56,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_the_json() -> None:
     assert json.loads(PROVENANCE.to_json()) == {
-        "format_version": 1,
+        "format_version": 2,
         "tool_version": "0.1.0",
         "llama_cpp_version": "0.3.36",
         "model": {
@@ -137,7 +137,7 @@ def test_a_file_without_provenance(tmp_path: Path) -> None:
         "3",
         "{}",
         '{"format_version": 1}',
-        PROVENANCE.to_json().replace('"format_version": 1', '"format_version": 0'),
+        PROVENANCE.to_json().replace('"format_version": 2', '"format_version": 0'),
         PROVENANCE.to_json().replace("2025-01-02T03", "yesterday"),
         json.dumps(json.loads(PROVENANCE.to_json()) | {"model": "MiniLM"}),
     ],
@@ -153,7 +153,16 @@ def test_provenance_that_cannot_be_understood(tmp_path: Path, text: str) -> None
 
 
 def test_a_later_version_with_more_keys_is_read(tmp_path: Path) -> None:
-    values = json.loads(PROVENANCE.to_json()) | {"format_version": 2, "more": [1]}
+    values = json.loads(PROVENANCE.to_json()) | {"format_version": 3, "more": [1]}
+    path = write(tmp_path / "out.parquet", json.dumps(values))
+    assert read_provenance(path) == PROVENANCE
+
+
+def test_version_1_with_its_other_keys_is_read(tmp_path: Path) -> None:
+    renamed = {"truncated": "cut", "invalid_utf8": "repaired", "duplicates": "repeated"}
+    values = json.loads(PROVENANCE.to_json()) | {"format_version": 1}
+    values = {renamed.get(name, name): value for name, value in values.items()}
+    values["model"]["quantisation"] = values["model"].pop("quantization")
     path = write(tmp_path / "out.parquet", json.dumps(values))
     assert read_provenance(path) == PROVENANCE
 

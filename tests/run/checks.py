@@ -14,7 +14,7 @@ from tests.conftest import cosines
 from tests.run.runs import Job
 
 _INEXACT = ("embedding", "processing_time_ms")
-# A continued run computes some texts again that it had seen before it was killed.
+# A resumed run computes some texts again that it had seen before it was killed.
 _MAY_DIFFER = ("run_id", "started_at", "finished_at", "duplicates", "tokens")
 
 

@@ -11,7 +11,7 @@ from tests.run.runs import PATIENCE, Job
 _START = """
 import os, signal, sys
 from llama_cli.cli.app import main
-from llama_cli.output.durable.journal_file import JournalFile
+from llama_cli.output.durable.journal import JournalFile
 from llama_cli.output.durable.partial import PartialOutput
 
 def die(*_, **__):
@@ -31,12 +31,12 @@ AFTER_TWO_COMMITS = "JournalFile.add = add_and_die"
 IN_THE_SECOND_INPUT = """
 def add_and_look(journal, commit):
     add(journal, commit)
-    if commit.state["input"]["number"] >= 1:
+    if commit.checkpoint["position"]["source"] >= 1:
         die()
 
 JournalFile.add = add_and_look
 """
-# The report is safe and the journal knows nothing of it, for the second time.
+# The report is synced and the journal knows nothing of it, for the second time.
 BETWEEN_REPORT_AND_JOURNAL = """
 from llama_cli.run.report import RunReport
 sync, calls = RunReport.sync, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +65,16 @@ def numbered(word: str, count: int) -> bytes:
 
 
 def resuming_after(outcome: Outcome) -> tuple[int, str, int] | None:
-    """The row, and the input and the line before, that a continued run said it resumes from."""
+    """The row, and the input and the line before, that a resumed run said it resumes from."""
     found = re.search(r"resuming at row (\d+), after (.*), (?:line|row) (\d+)\n", outcome.err)
     return (int(found[1]), found[2], int(found[3])) if found else None
 
 
-def last_place(job: Job) -> tuple[int, int, int]:
+def last_position(job: Job) -> tuple[int, int, int]:
     """Row, number of the input and line of the last commit."""
     last = job.commits()[-1]
-    return last["rows"], last["state"]["input"]["number"], last["state"]["input"]["line"]
+    position = last["checkpoint"]["position"]
+    return last["rows"], position["source"], position["line"]
 
 
 def counts(path: Path, *names: str) -> list[int]:
@@ -82,3 +84,21 @@ def counts(path: Path, *names: str) -> list[int]:
 
 def as_named(names: Sequence[str], folder: str = "in") -> list[str]:
     return [f"{folder}/{name}" for name in names]
+
+
+def objects(count: int, blank: bool = False) -> bytes:
+    lines = [
+        json.dumps({"text": f"water {n}", "author": f"A{n}", "title": f"T{n}"})
+        for n in range(count)
+    ]
+    return ("\n\n" if blank else "\n").join(lines).encode()
+
+
+def write_into_pipe(job: ManyJob, data: bytes) -> threading.Thread:
+    def write() -> None:
+        with (job.folder / "pipe").open("wb") as pipe:
+            pipe.write(data)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    return thread

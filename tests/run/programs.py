@@ -40,7 +40,7 @@ InputSequence.__iter__, Feeder.close = held_texts, close_at_once
 _HUNG = """
 import os, sys, threading
 from llama_cli.cli.app import main
-from llama_cli.output.durable.journal_file import JournalFile
+from llama_cli.output.durable.journal import JournalFile
 
 add, fsync, commits = JournalFile.add, os.fsync, []
 

@@ -69,7 +69,7 @@ class Job:
     def start_held(
         self, *more: object, program: tuple[str, ...] = HELD, **options: Any
     ) -> subprocess.Popen[str]:
-        """Run it until reading stops at a line, with another row safe and more of them ready."""
+        """Run it until reading stops at a line, another row is committed and more are ready."""
         held = replace(self, program=program)
         # With one thread only a few decodes are begun before the first is told of.
         process = held.start("--commit-interval", 0, "--threads", 1, *more, **options)
@@ -104,7 +104,7 @@ class Job:
         return self.partial.read_bytes(), self.journal.read_bytes()
 
     def commits(self) -> list[dict[str, Any]]:
-        """What the journal says is safe; empty where there is none."""
+        """The commits in the journal; empty where there is none."""
         try:
             *lines, _torn = self.journal.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -144,7 +144,7 @@ def children(pid: int) -> list[int]:
 
 
 def resuming(outcome: Outcome) -> tuple[int, int] | None:
-    """The row and the line that a continued run said it resumes from."""
+    """The row and the line that a resumed run said it resumes from."""
     found = re.search(r"resuming at row (\d+), after line (\d+) of in\.txt", outcome.err)
     return (int(found[1]), int(found[2])) if found else None
 

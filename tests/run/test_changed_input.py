@@ -1,4 +1,4 @@
-"""The input of an unfinished run is another one when the run is to resume."""
+"""The content of an input is another when an unfinished run is to be resumed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Change = Callable[[bytes, int], bytes]
 
 
 def position_of(job: Job) -> int:
-    """Up to where the input was read for the rows that are safe."""
-    position: int = job.commits()[-1]["state"]["input"]["position"]
+    """Up to where the input was read for the rows that are committed."""
+    position: int = job.commits()[-1]["checkpoint"]["position"]["offset"]
     return position
 
 
@@ -113,7 +113,7 @@ def test_the_input_was_downloaded_again(unfinished: Job, expected: Path) -> None
 
 @pytest.fixture
 def all_read(folder: Path, tiny_bert: Path) -> Job:
-    """Killed when every line was safe, of which the last one has no end."""
+    """Killed when every line was committed, of which the last one has no end."""
     job = Job(folder, tiny_bert, ("--line-numbers",))
     job.source.write_bytes(b"first\n\nthird\n \nthe last one")
     die(job, BEFORE_THE_FOOTER)

@@ -1,4 +1,4 @@
-"""An unfinished run is to resume other options, or another model."""
+"""An unfinished run is to be resumed with other options, or with another model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import AFTER_TWO_COMMITS, die
+from tests.run.many import make_job, objects
 from tests.run.runs import Job, resuming, side_by_side
 from tests.tiny_models import rewrite, write_bert
 
@@ -96,7 +97,7 @@ def test_a_task_without_a_prompt_is_none(unfinished: Job, tmp_path: Path) -> Non
     assert resuming(replace(unfinished, model=Path(renamed)).finish("--task", "document"))
 
 
-def test_an_input_error_keeps_what_was_safe_before_it(plain: Job) -> None:
+def test_an_input_error_keeps_what_was_committed_before_it(plain: Job) -> None:
     """The last line is too long: mended by hand, or cut after all, the run resumes."""
     with plain.source.open("a") as file:
         file.write("time " * 100 + "\n")
@@ -108,8 +109,15 @@ def test_an_input_error_keeps_what_was_safe_before_it(plain: Job) -> None:
     assert footer(plain.output)["truncated"] == 1
 
 
-def test_an_input_error_before_anything_is_safe_keeps_nothing(plain: Job) -> None:
+def test_an_input_error_before_any_commit_keeps_nothing(plain: Job) -> None:
     with plain.source.open("a") as file:
         file.write("time " * 100 + "\n")
     assert plain.run("--on-long", "error").code == 2
     assert plain.left() == ["in.txt"]
+
+
+def test_another_column_is_kept_under_the_same_name(folder: Path, tiny_bert: Path) -> None:
+    """The first rows have authors there and the others titles, and nothing says so."""
+    job = make_job(folder, tiny_bert, files={"a.jsonl": objects(900)})
+    die(job, AFTER_TWO_COMMITS, "--keep", "author=x")
+    assert_refused(job, "--keep", "title=x", naming="with another ")

@@ -1,4 +1,4 @@
-"""The disk is full, or may not be written any more: what was safe stays, and the run resumes."""
+"""The disk is full, or may not be written any more: what was committed stays, to be resumed."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_an_interruption_in_events(unfinished: Job, number: int, times: int) -> 
     assert "rows kept; resume with: " in last["message"]
     assert {"start", "info", "progress"} >= {event["event"] for event in events}
     kept = [event["rows"] for event in events if event["event"] == "progress"]
-    assert kept[0] > 0, "what is safe already counts"
+    assert kept[0] > 0, "what is committed already counts"
 
 
 def test_a_refusal(unfinished: Job) -> None:
@@ -58,7 +58,7 @@ def test_the_summary_tells_old_rows_from_new_ones(unfinished: Job) -> None:
     told = json.loads(unfinished.finish("--json", "--quiet").out)
     assert told["rows"] == 1100
     assert told["resumed_rows"] == before["rows"]
-    assert told["resumed_tokens"] == before["state"]["tokens"]
+    assert told["resumed_tokens"] == before["checkpoint"]["counts"]["tokens"]
     assert told["tokens"] > told["resumed_tokens"]
     new = told["rows"] - told["resumed_rows"]
     assert told["texts_per_second"] == pytest.approx(new / told["seconds"], rel=0.01)

@@ -75,7 +75,7 @@ def test_the_built_in_model_resumes_too(folder: Path) -> None:
     assert_same_content(job.output, expected)
 
 
-def test_much_text_is_made_safe_before_its_time(folder: Path, tiny_bert: Path) -> None:
+def test_much_text_is_committed_before_its_time(folder: Path, tiny_bert: Path) -> None:
     job = Job(folder, tiny_bert, ("--commit-interval", "86400"))
     line = "water and time " * 70_000
     job.source.write_text("".join(f"{number} {line}\n" for number in range(110)), "utf-8")

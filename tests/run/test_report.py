@@ -1,4 +1,4 @@
-"""The report of a run: what it says of safe rows is as safe as they are."""
+"""The report of a run: what it says of committed rows is as durable as they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.run.deaths import (
 from tests.run.many import REPORT, ManyJob, make_job
 from tests.run.mixed import json_lines, make_rows, text_lines
 from tests.run.programs import COMMAND
-from tests.run.runs import PATIENCE
+from tests.run.runs import PATIENCE, Job
 
 _OPTIONS = ("--on-bad-row", "skip", "--commit-interval", "0")
 
@@ -72,10 +72,10 @@ def test_what_it_says_of_each_row(undisturbed: ManyJob) -> None:
     [AFTER_TWO_COMMITS, BETWEEN_REPORT_AND_JOURNAL, BEFORE_THE_RENAME],
     ids=["after a commit", "before the journal knows", "all but done"],
 )
-def test_killed_and_gone_on(job: ManyJob, whole: bytes, expected: Path, moment: str) -> None:
+def test_killed_and_resumed(job: ManyJob, whole: bytes, expected: Path, moment: str) -> None:
     die(job, moment, *REPORT)
-    safe = job.commits()[-1]["state"]["report"]
-    assert safe <= job.report.stat().st_size
+    synced = job.commits()[-1]["checkpoint"]["report_bytes"]
+    assert synced <= job.report.stat().st_size
     if moment == BEFORE_THE_RENAME:
         assert job.report.read_bytes() == whole
     job.finish(*REPORT)
@@ -122,7 +122,7 @@ def test_begun_anew_it_begins_anew(job: ManyJob, whole: bytes) -> None:
 
 
 def test_a_report_that_cannot_be_written(job: ManyJob, expected: Path) -> None:
-    """At the start nothing is left; of an unfinished run, what was safe stays."""
+    """At the start nothing is left; of an unfinished run, what was committed stays."""
     paths = ("/dev/full", "in", "missing/report.jsonl")
 
     def check(path: str) -> None:
@@ -156,7 +156,7 @@ echo $?
 def test_a_disk_that_has_no_room_for_the_report(
     job: ManyJob, whole: bytes, expected: Path, tmp_path: Path
 ) -> None:
-    """The output is on another: what was safe stays so, and the run resumes elsewhere."""
+    """The output is on another: what was committed stays, and the run resumes elsewhere."""
     assert len(whole) > 4096
     (tmp_path / "full").mkdir()
     words = [str(COMMAND), *job.words("--report", "../full/report.jsonl")]
@@ -186,3 +186,34 @@ def test_a_report_that_goes_into_a_pipe(job: ManyJob, whole: bytes, expected: Pa
     assert outcome.out
     assert whole.endswith(outcome.out.encode())
     assert_same_content(job.output, expected)
+
+
+def test_a_report_over_the_journal(plain: Job) -> None:
+    """It empties the journal of an unfinished run; a kill later everything is lost."""
+    die(plain, AFTER_TWO_COMMITS)
+    before = plain.unfinished()
+    assert plain.run("--report", "out.parquet.journal").code == 2
+    assert plain.unfinished() == before
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "model.gguf"])
+def test_a_report_over_some_other_file(plain: Job, tiny_bert: Path, name: str) -> None:
+    """Also the model, which is empty afterwards. An output needs --overwrite for as much."""
+    precious = plain.folder / name
+    precious.write_bytes(tiny_bert.read_bytes())
+    plain.run("--report", name, "-m", "model.gguf" if name == "model.gguf" else str(tiny_bert))
+    assert precious.read_bytes() == tiny_bert.read_bytes()
+
+
+def test_a_report_resumes_in_another_file(plain: Job) -> None:
+    """It is not this run's, and is not touched."""
+    plain.source.write_bytes(b"\n".join(b"water %d\n" % n for n in range(900)))
+    die(plain, AFTER_TWO_COMMITS, "--report", "../report.jsonl")
+    other = plain.folder.parent / "other"
+    other.write_bytes(b"something else " * 9999)
+    rows = plain.commits()[-1]["rows"]
+    outcome = plain.run("--report", "../other")
+    assert outcome.code == 2
+    assert "../other: exists already, and is no report; replace it with" in outcome.err
+    assert other.read_bytes() == b"something else " * 9999
+    assert plain.commits()[-1]["rows"] == rows

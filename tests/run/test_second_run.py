@@ -58,9 +58,9 @@ def test_a_killed_run_holds_nothing(
 ) -> None:
     """Nor does the process that computes for it, which may outlive it for a moment."""
     # Stopping that one to keep it alive is of no use: the kernel wakes it when its parent ends.
-    (child,) = children(first.pid)
+    (worker,) = children(first.pid)
     assert str(unfinished.journal) in open_files(first.pid)
-    assert not [path for path in open_files(child) if path.startswith(str(unfinished.folder))]
+    assert not [path for path in open_files(worker) if path.startswith(str(unfinished.folder))]
     first.kill()
     assert outcome_of(first).code == -signal.SIGKILL
     assert resuming(unfinished.finish())

@@ -112,7 +112,7 @@ def test_what_follows_a_signal_at_once_is_its_echo(plain: Job, expected: Path) -
     held = replace(plain, program=HELD)
     process = held.start("--commit-interval", 600, "--threads", 1)
     wait_until(plain.partial.exists, process)
-    time.sleep(1)  # for rows that are not safe yet, and would be lost to a second signal
+    time.sleep(1)  # for rows that are not committed yet, and would be lost to a second signal
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)  # the same would be one, if both were waiting
     outcome = outcome_of(process)

@@ -6,9 +6,13 @@ import json
 import signal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import Outcome
+from tests.run.deaths import AFTER_TWO_COMMITS, die
+from tests.run.many import make_job
 from tests.run.programs import COMMAND
 from tests.run.runs import Job, outcome_of, run_in_shell
 
@@ -74,3 +78,12 @@ def test_no_run_at_all(plain: Job) -> None:
     assert outcome.err == (
         "llama-cli: error: out.parquet: no run has written this, finished or not\n"
     )
+
+
+def test_the_share_of_a_table_that_is_done(folder: Path, tiny_bert: Path) -> None:
+    job = make_job(folder, tiny_bert, files={"a.parquet": b""})
+    content = [f"water and time {number}" for number in range(600)]
+    pq.write_table(pa.table({"text": content}), job.inputs / "a.parquet")
+    die(job, AFTER_TWO_COMMITS)
+    facts = json.loads(run_in_shell(f"{COMMAND} status out.parquet --json", folder).out)
+    assert facts["share"] == pytest.approx(facts["rows"] / 600, abs=0.02)

@@ -33,9 +33,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> P
 
 
 def kill_child(process: subprocess.Popen[str], number: int) -> int:
-    (child,) = children(process.pid)
-    os.kill(child, number)
-    return child
+    (worker,) = children(process.pid)
+    os.kill(worker, number)
+    return worker
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_a_run_survives_the_death_of_a_child_that_was_just_started_again(
 
 
 def assert_no_child_outlives(process: subprocess.Popen[str]) -> None:
-    (child,) = children(process.pid)
+    (worker,) = children(process.pid)
     process.kill()
     assert outcome_of(process).code == -signal.SIGKILL
     killed = time.monotonic()
-    while is_there(child):
+    while is_there(worker):
         assert time.monotonic() - killed < 3
         time.sleep(0.01)
 

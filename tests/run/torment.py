@@ -112,17 +112,17 @@ class Torment:
         except FileNotFoundError:
             return 0
 
-    def _take_note(self, outcome: Outcome, safe: list[int]) -> None:
+    def _take_note(self, outcome: Outcome, committed: list[int]) -> None:
         told = re.findall(r"([\d,]+) rows, ", outcome.err)
         done = int(told[-1].replace(",", "")) if told else 0
-        self.most_lost = max(self.most_lost, done - safe[-1])
-        between = [right - left for left, right in pairwise([0, *safe])]
+        self.most_lost = max(self.most_lost, done - committed[-1])
+        between = [right - left for left, right in pairwise([0, *committed])]
         self.most_between_commits = max(self.most_between_commits, *between)
 
     def _check_resuming(
         self, outcome: Outcome, before: list[dict[str, Any]], after: list[dict[str, Any]]
     ) -> None:
-        """Nothing that was safe is lost, nor done again."""
+        """Nothing that was committed is lost, nor done again."""
         if after:
             assert after[: len(before)] == before
         said = self._said(outcome)
@@ -135,4 +135,4 @@ class Torment:
 
     def _place(self, last: dict[str, Any]) -> object:
         """Where it had to, as `_said` has it."""
-        return last["rows"] + 1, last["state"]["input"]["line"]
+        return last["rows"] + 1, last["checkpoint"]["position"]["line"]

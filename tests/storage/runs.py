@@ -47,10 +47,18 @@ buckets._pieces = broken_pieces
 """
 # It dies when the upload is done, before it could tidy up.
 _DYING = """
-import os, runpy, signal, sys
-from llama_cli.output.durable.remote_target import RemoteTarget
+import contextlib, os, runpy, signal, sys
+from llama_cli.output.durable.target import RemoteTarget
 
-RemoteTarget.take = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+published = RemoteTarget.published
+
+@contextlib.contextmanager
+def published_and_killed(target, data):
+    with published(target, data):
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield
+
+RemoteTarget.published = published_and_killed
 """
 STUCK = (sys.executable, "-c", _STUCK + _RUN)
 UNREADABLE = (sys.executable, "-c", _UNREADABLE + _RUN)

@@ -26,12 +26,13 @@ from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.models.file import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.output.durable.status import is_work_file
-from llama_cli.output.durable.target import beside
+from llama_cli.output.durable.target import beside, check_output
 from llama_cli.progress.numbers import count
 from llama_cli.run.dry_run import estimate
-from llama_cli.run.job import EmbedJob, check_output, check_prompt, check_report, name_output
+from llama_cli.run.job import EmbedJob, check_prompt, name_output
 from llama_cli.run.pipeline import run
 from llama_cli.run.provenance import RunSummary
+from llama_cli.run.report import check_report
 from llama_cli.storage.download import ProgressCallback
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def _try(job: EmbedJob, options: EmbedOptions, messages: Messages, watch: Signal
 
 def _warn(summary: RunSummary) -> int:
     """Say what may be wrong with the rows; returns the exit code."""
-    made = summary.made
+    made = summary.provenance
     if made.invalid_utf8 > made.rows * _SUSPICIOUS_SHARE:
         lines = count(made.invalid_utf8, "line")
         log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, made.rows)
@@ -131,7 +132,8 @@ def resolve_job(
     own = [output, *beside_output, *([report] if report else [])]
     inputs = find_inputs(options.inputs, exclude=own, is_no_input=is_work_file)
     if not options.dry_run:
-        check_output(output, inputs, overwrite=options.overwrite)
+        addresses = [file.address for file in inputs]
+        check_output(output, addresses, overwrite=options.overwrite)
         check_report(report, output, inputs, overwrite=options.overwrite)
     keep = [name.strip() for names in options.keep or () for name in names.split(",")]
     return fill(

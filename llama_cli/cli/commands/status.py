@@ -14,6 +14,7 @@ from llama_cli.output.durable.status import UnfinishedRun, read_unfinished
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import read_provenance
 from llama_cli.progress.numbers import count, format_bytes
+from llama_cli.run.checkpoint import Checkpoint, RunSpec
 from llama_cli.storage.address import is_remote
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -49,31 +50,30 @@ def _finished_facts(output: Output) -> dict[str, Any] | None:
 
 def _facts(run: UnfinishedRun) -> dict[str, Any]:
     """What the journal says, under the names that ``--json`` prints."""
-    about, last = run.header.about, run.last
-    facts: dict[str, Any] = {
-        "state": "running" if run.running else "unfinished",
-        "process": run.session.pid if run.session and run.running else None,
+    spec = RunSpec.from_json(run.header.spec)
+    checkpoint = Checkpoint.from_commits(run.header, run.commits)
+    last = run.commits[-1] if run.commits else None
+    return {
+        "state": "running" if run.process else "unfinished",
+        "process": run.process.pid if run.process else None,
         "rows": last.rows if last else 0,
         "bytes": last.end if last else 0,
         "at": last.at.isoformat() if last else None,
-        "input": about.get("input"),
-        "share": None,
-        "resumable": run.header.identity is not None,
-        "folder": about.get("folder"),
-        "command": about.get("command"),
+        "input": spec.input,
+        "share": _share(checkpoint) if checkpoint else None,
+        "resumable": run.header.resumable,
+        "folder": spec.folder,
+        "command": spec.command,
     }
-    if last and "bytes_read" in last.state:
-        facts["share"] = _share(last.state["bytes_read"], [one[1] for one in about["inputs"]])
-    return facts
 
 
-def _share(read: int, inputs: list[str]) -> float | None:
+def _share(checkpoint: Checkpoint) -> float | None:
     """How much of the inputs is done; None where they are not all there."""
     try:
-        size = sum(Path(path).stat().st_size for path in inputs)
+        size = sum(Path(file.address).stat().st_size for file in checkpoint.spec.inputs)
     except OSError:
         return None
-    return round(min(1.0, read / size), 4) if size else 1.0
+    return round(min(1.0, checkpoint.counts.bytes_read / size), 4) if size else 1.0
 
 
 def _describe(output: Output, facts: dict[str, Any]) -> list[str]:

@@ -8,8 +8,11 @@ they are; readers never look there.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetFormatError
+from llama_cli.output.durable.files import has_name, sync, write_all
 from llama_cli.output.schema import parquet_options
 
 MAGIC = b"PAR1"
@@ -106,3 +110,83 @@ def last_footer(
     sink = pa.BufferOutputStream()
     metadata.write_metadata_file(sink)
     return sink.getvalue().to_pybytes(), metadata
+
+
+class DataFile:
+    """The segments on disk, while the output is unfinished: appended to, or truncated.
+
+    The methods raise OSError where the system refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it is opened when it is needed first."""
+        self.path = path
+        self._file: io.FileIO | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was made, or opened, by this process."""
+        return self._file is not None
+
+    def create(self) -> None:
+        """Make it, empty."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._file = io.FileIO(os.open(self.path, flags, 0o666), "r+")
+
+    def fileno(self) -> int:
+        """Its descriptor, open for reading and for writing at the end."""
+        return self._opened().fileno()
+
+    def open_sink(self) -> pa.OSFile:
+        """Open it for a segment at its end."""
+        self._check_name()
+        return open_segment(self.path)
+
+    def size(self) -> int:
+        """Its size in bytes."""
+        return os.fstat(self.fileno()).st_size
+
+    def add(self, data: bytes) -> None:
+        """Write at its end, and sync."""
+        write_all(self._opened(), data)
+        self.sync()
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        sync(self.fileno())
+
+    def truncate(self, end: int) -> None:
+        """Drop what comes after ``end``."""
+        os.ftruncate(self.fileno(), end)
+
+    def rename(self, target: Path) -> None:
+        """Give it another name, in one step."""
+        self._check_name()
+        self.path.replace(target)
+
+    def remove(self) -> None:
+        """Remove it, unless the name is somebody else's by now."""
+        if self._file is None:
+            self.path.unlink(missing_ok=True)
+            return
+        if has_name(self._file, self.path):
+            self.path.unlink()
+        self._file.close()
+        self._file = None
+
+    def close(self) -> None:
+        """Close it; never raises."""
+        with suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+
+    def _opened(self) -> io.FileIO:
+        if self._file is None:
+            flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
+            self._file = io.FileIO(os.open(self.path, flags), "r+")
+        return self._file
+
+    def _check_name(self) -> None:
+        """Make sure that the name is still the open file's: Arrow opens it by its name."""
+        if not has_name(self._opened(), self.path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from llama_cli.output.durable.journal import Commit, Journal, RunHeader, Session, looks_like_journal
+from llama_cli.output.durable.files import is_locked
+from llama_cli.output.durable.journal import (
+    Commit,
+    Journal,
+    RunHeader,
+    RunProcess,
+    looks_like_journal,
+)
 from llama_cli.output.durable.target import Output, beside
 from llama_cli.output.errors import translated_errors
 
@@ -23,21 +30,20 @@ class UnfinishedRun:
 
     Attributes:
         header: what the run is.
-        last: its last commit, or None.
-        session: the last process that worked on it.
-        running: whether a process is at work on it now.
+        commits: its commits, in order.
+        process: the one that is at work on it now, or None.
     """
 
     header: RunHeader
-    last: Commit | None
-    session: Session | None
-    running: bool
+    commits: Sequence[Commit]
+    process: RunProcess | None
 
 
 def read_unfinished(output: Output) -> UnfinishedRun | None:
     """The unfinished run beside an output; None where there is none that could resume.
 
     Raises:
+        OutputRefusedError: an earlier version of this program began it.
         ParquetIOError: its journal cannot be read.
         ParquetFormatError: a later version of this program wrote it.
     """
@@ -48,10 +54,11 @@ def read_unfinished(output: Output) -> UnfinishedRun | None:
             journal = Journal.decode(path.read_bytes(), size)
         except FileNotFoundError:
             return None
+    journal.refuse_older(output)
     if journal.header is None:
         return None
-    last = journal.commits[-1] if journal.commits else None
-    return UnfinishedRun(journal.header, last, journal.session, _is_held(path, journal.session))
+    running = _may_live(journal.process) and is_locked(path)
+    return UnfinishedRun(journal.header, journal.commits, journal.process if running else None)
 
 
 def is_work_file(path: Path) -> bool:
@@ -63,21 +70,12 @@ def is_work_file(path: Path) -> bool:
     return False
 
 
-def _is_held(path: Path, session: Session | None) -> bool:
-    """Whether the journal is locked. Only tried where the process that had it may live."""
-    if session and session.host == socket.gethostname() and not _lives(session.pid):
-        return False
-    with suppress(OSError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _lives(pid: int) -> bool:
+def _may_live(process: RunProcess | None) -> bool:
+    """Whether it is worth a try of the lock: on this machine a process that ended has none."""
+    if process is None or process.host != socket.gethostname():
+        return True
     try:
-        os.kill(pid, 0)
+        os.kill(process.pid, 0)
     except ProcessLookupError:
         return False
     except OSError:  # somebody else's

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
-from tests.output.runs import contents, journal_of, partial_of
+from tests.output.durable.runs import contents, journal_of, partial_of
 
 Files = dict[str, bytes]
 

@@ -1,4 +1,4 @@
-"""A run that ends early is continued from its last commit, and nobody can tell afterwards."""
+"""A run that ends early is resumed from its last commit, and nobody can tell afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llama_cli.errors import OutputRefusedError
 from llama_cli.output.durable.journal import Journal
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.provenance import read_provenance
-from tests.output.runs import (
+from tests.output.durable.runs import (
     DIM,
     EVERY,
     PROVENANCE,
@@ -44,12 +44,14 @@ def test_a_killed_process_leaves_its_commits(killed: Path) -> None:
     journal = Journal.decode(journal_of(out).read_bytes())
     assert journal.header == make_header()
     assert [commit.rows for commit in journal.commits] == [10, 20, 30]
-    assert [commit.state for commit in journal.commits] == [{"position": n} for n in (10, 20, 30)]
+    assert [commit.checkpoint for commit in journal.commits] == [
+        {"position": n} for n in (10, 20, 30)
+    ]
     # It was amid a segment.
     assert partial_of(out).stat().st_size > journal.commits[-1].end + 100
 
 
-def test_a_continued_run_gives_the_file_of_an_uninterrupted_one(
+def test_a_resumed_run_gives_the_file_of_an_uninterrupted_one(
     out: Path, uninterrupted: Path
 ) -> None:
     run(out)
@@ -73,10 +75,10 @@ def test_a_row_group_never_spans_a_commit(uninterrupted: Path) -> None:
     assert {*range(EVERY, len(ROWS) + 1, EVERY)} <= {*ends}
 
 
-def test_a_continued_writer_counts_what_was_there(out: Path) -> None:
+def test_a_resumed_writer_counts_what_was_there(out: Path) -> None:
     partial = PartialOutput(out, overwrite=False)
-    assert partial.identity == make_header().identity
-    assert partial.start(make_header(), restart=False).run_id == RUN_ID
+    assert partial.header == make_header()
+    assert partial.resume().run_id == RUN_ID
     end = partial.end
     assert partial_of(out).stat().st_size == end
     with open_writer(out, partial) as writer:
@@ -91,7 +93,7 @@ def test_a_continued_writer_counts_what_was_there(out: Path) -> None:
         assert partial.rows == 30
         writer.commit({"any": ["state", None]})
         assert (partial.rows, writer.uncommitted_bytes) == (37, 0)
-        assert partial.commits[-1].state == {"any": ["state", None]}
+        assert partial.commits[-1].checkpoint == {"any": ["state", None]}
         assert partial.end == partial_of(out).stat().st_size
         writer.write_batch(ROWS[37:])
         footer = writer.close()
@@ -139,7 +141,7 @@ def test_a_process_for_every_commit(tmp_path: Path, uninterrupted: Path) -> None
 def test_a_writer_without_new_rows_commits_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     partial = PartialOutput(out, overwrite=True)
-    partial.start(make_header())
+    partial.begin(make_header())
     with open_writer(out, partial) as writer:
         for rows in ([], ROWS[:20], []):
             writer.write_batch(rows)
@@ -153,14 +155,14 @@ def test_a_writer_without_new_rows_commits_nothing(tmp_path: Path) -> None:
 def test_a_run_without_rows(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     partial = PartialOutput(out, overwrite=True)
-    partial.start(make_header())
+    partial.begin(make_header())
     with open_writer(out, partial) as writer:
         writer.commit({})
     assert read(out).num_rows == 0
     assert list(contents(tmp_path)) == ["out.parquet"]
 
 
-def test_a_writer_may_commit_without_a_run_that_can_be_continued(tmp_path: Path) -> None:
+def test_a_writer_may_commit_without_a_resumable_run(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     rows = make_results(30)
     with open_writer(out) as writer:
@@ -172,7 +174,9 @@ def test_a_writer_may_commit_without_a_run_that_can_be_continued(tmp_path: Path)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_without_an_identity_nothing_is_kept(tmp_path: Path, error: type[BaseException]) -> None:
+def test_of_a_run_that_is_not_resumable_nothing_is_kept(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
     def fail() -> None:
         with open_writer(tmp_path / "out.parquet") as writer:
             writer.write_batch(ROWS)
@@ -200,7 +204,7 @@ def test_where_no_file_may_be_replaced_the_commits_stay(out: Path) -> None:
     assert contents(out.parent) == before
 
 
-def test_the_mode_of_a_continued_file_follows_the_umask_of_its_first_process(out: Path) -> None:
+def test_the_mode_of_a_resumed_file_follows_the_umask_of_its_first_process(out: Path) -> None:
     mode = partial_of(out).stat().st_mode & 0o777
     old = os.umask(0o077)
     try:

@@ -21,7 +21,7 @@ from llama_cli.output import ParquetWriter
 from llama_cli.output.durable.journal import Journal
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.records import EmbeddingResult
-from tests.output.runs import journal_of, make_header
+from tests.output.durable.runs import journal_of, make_header
 from tests.output.samples import make_results, read, rows_of
 from tests.torture import TORTURE
 
@@ -156,24 +156,23 @@ def test_vectors_of_two_thousand_segments_come_as_one_matrix(large: Path) -> Non
     np.testing.assert_array_equal(vectors, expected)
 
 
-def test_a_run_of_two_thousand_commits_is_continued_and_finished_quickly(
+def test_a_run_of_two_thousand_commits_is_resumed_and_finished_quickly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.fsync", lambda file: None)
     out = tmp_path / "out.parquet"
     results = make_results(2001)
-    partial = PartialOutput(out, overwrite=True)
-    partial.start(make_header())
-    writer = ParquetWriter(out, 8, partial=partial)
-    for row in range(2000):
-        writer.write_batch(results[row : row + 1])
-        writer.commit({"position": row})
-    writer.abort()
+    with PartialOutput(out, overwrite=True) as partial:
+        partial.begin(make_header())
+        writer = ParquetWriter(out, 8, partial=partial)
+        for row in range(2000):
+            writer.write_batch(results[row : row + 1])
+            writer.commit({"position": row})
     data = journal_of(out).read_bytes()
     assert best_of(5, lambda: Journal.decode(data)) < 0.2
 
     partial = PartialOutput(out, overwrite=True)
-    partial.start(make_header())
+    partial.resume()
     writer = ParquetWriter(out, 8, partial=partial)
     assert writer.rows_accepted == 2000
     writer.write_batch(results[2000:])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.mounts import ON_SMALL_DISK, may_mount, on_mount
-from tests.output.faults import How
+from tests.output.durable.faults import How
 from tests.torture import TORTURE
 
 OUT, PARTIAL, JOURNAL = "out.parquet", "out.parquet.partial", "out.parquet.journal"
@@ -33,15 +33,15 @@ Cases = list[dict[str, Any]]
     scope="module",
     params=[
         ("begin", "calls"),
-        ("continue", "calls"),
+        ("resume", "calls"),
         ("restart", "calls"),
         ("renamed", "calls"),
         ("alone", "calls"),
         ("begin", "sizes"),
-        ("continue", "sizes"),
+        ("resume", "sizes"),
         ("padded", "sizes"),
         ("begin", "pages"),
-        ("continue", "pages"),
+        ("resume", "pages"),
     ],
     ids="-".join,
 )
@@ -55,7 +55,7 @@ def tried(
     if kind == "pages":
         # Where no small disk can be had, the limit of the file size has to do.
         kind, before = ("pages", on_mount(ON_SMALL_DISK, folder)) if may_mount() else ("sizes", [])
-    command = [*before, sys.executable, "-m", "tests.output.fault_cases", scenario, kind]
+    command = [*before, sys.executable, "-m", "tests.output.durable.fault_cases", scenario, kind]
     done = subprocess.run(
         [*command, str(folder)],
         capture_output=True,
@@ -145,7 +145,7 @@ def test_an_error_says_what_is_wrong_and_what_to_do(cases: Cases) -> None:
             assert hint in (case["hint"] or ""), case
 
 
-def test_an_error_tells_how_many_rows_are_safe(cases: Cases) -> None:
+def test_an_error_tells_how_many_rows_are_committed(cases: Cases) -> None:
     for case in failed(cases):
         unread = case["where"].startswith("1: open")  # the journal could not even be opened
         if case["alone"] or unread:
@@ -166,7 +166,7 @@ def test_an_error_leaves_nothing_that_nobody_can_resume(cases: Cases) -> None:
         assert {*case["left"]} - {OUT} == expected, case
 
 
-def test_a_write_that_writes_half_is_gone_on_with(cases: Cases) -> None:
+def test_a_write_that_writes_half_is_completed(cases: Cases) -> None:
     for case in cases:
         if case["how"] == How.SHORT:
             assert case["told"]["error"] is None

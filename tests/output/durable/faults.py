@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-import llama_cli.output.durable.data_file
+import llama_cli.output.durable.segments
 from llama_cli.errors import ParquetError
 
 FILLER = "filler"
@@ -61,7 +61,7 @@ class Faults:
             setattr(os, name, self.spoil(name, getattr(os, name)))
         os.fsync = self.spoil("fsync", os.fstat)  # a killed process needs no more
         io.FileIO = self.spoiled_file()  # type: ignore[misc]
-        output = llama_cli.output.durable.data_file
+        output = llama_cli.output.durable.segments
         output.open_segment = self.spoil("open segment", output.open_segment)
         pq.ParquetWriter.write_table = self.spoil("write rows", pq.ParquetWriter.write_table)
         pq.ParquetWriter.close = self.spoil("write footer", pq.ParquetWriter.close)

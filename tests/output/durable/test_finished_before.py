@@ -10,9 +10,8 @@ import pytest
 from llama_cli.errors import OutputRefusedError
 from llama_cli.output import ParquetWriter
 from llama_cli.output.durable.partial import PartialOutput
-from tests.output.runs import (
+from tests.output.durable.runs import (
     DIM,
-    IDENTITY,
     PROVENANCE,
     RUN_ID,
     contents,
@@ -39,7 +38,7 @@ def test_a_finished_run_is_known_by_its_output(renamed: Path, overwrite: bool) -
     partial = PartialOutput(renamed, overwrite=overwrite)
     assert partial.finished_before == PROVENANCE
     assert partial.finished_before.run_id == RUN_ID
-    assert (partial.identity, partial.commits) == (IDENTITY, [])
+    assert (partial.header, partial.commits) == (make_header(), [])
     partial.clean_up()
     assert contents(renamed.parent) == {"out.parquet": before}
 
@@ -55,7 +54,7 @@ def test_a_finished_output_is_not_replaced_without_being_asked(renamed: Path) ->
     before = contents(renamed.parent)
     partial = PartialOutput(renamed, overwrite=False)
     with pytest.raises(OutputRefusedError, match="exists already"):
-        partial.start(make_header())
+        partial.begin(make_header())
     partial.release()
     assert contents(renamed.parent) == before
 

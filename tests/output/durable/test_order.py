@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import OutputRefusedError
-from tests.output.fault_cases import run_anew, write_alone
-from tests.output.runs import (
+from tests.output.durable.fault_cases import run_anew, write_alone
+from tests.output.durable.runs import (
     contents,
     copy_of,
     run,
 )
-from tests.output.trace import Files, Step, Trace, after_power_failure
+from tests.output.durable.trace import Files, Step, Trace, after_power_failure
 
 BEGIN = [
     ("ftruncate", "journal"),
@@ -23,7 +23,7 @@ BEGIN = [
     ("fsync", "journal"),
     ("fsync", "folder"),
 ]
-GO_ON = [
+RESUME = [
     ("ftruncate", "data"),
     ("ftruncate", "journal"),
     ("write", "journal"),
@@ -56,9 +56,9 @@ def test_a_run_of_five_commits(tmp_path: Path) -> None:
     assert found.calls == [*BEGIN, *COMMIT * 5, *FINISH]
 
 
-def test_a_run_that_is_continued_after_three(killed: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_resumed_after_three(killed: Path, tmp_path: Path) -> None:
     found = trace(copy_of(killed, tmp_path / "folder"))
-    assert found.calls == [*GO_ON, *COMMIT * 2, *FINISH]
+    assert found.calls == [*RESUME, *COMMIT * 2, *FINISH]
 
 
 def test_a_run_that_starts_anew(killed: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_run_that_starts_anew(killed: Path, tmp_path: Path) -> None:
     assert found.calls == [*discard, *BEGIN, *COMMIT * 5, *FINISH]
 
 
-def test_a_run_that_cannot_be_continued_is_synced_only_in_the_end(tmp_path: Path) -> None:
+def test_a_run_that_is_not_resumable_is_synced_only_in_the_end(tmp_path: Path) -> None:
     found = trace(tmp_path / "out.parquet", write_alone)
     (*before, _, _, _, _, _) = found.calls
     assert found.calls[-5:] == FINISH
@@ -119,7 +119,7 @@ def test_the_output_is_durable_before_its_journal_is_removed(
 
 
 def power_failures(steps: list[Step]) -> list[tuple[int, Files]]:
-    """What a power failure may leave, with the rows that were told to be safe by then."""
+    """What a power failure may leave, with the rows that were told to be committed by then."""
     found = {
         (step.committed, frozenset(files.items()))
         for step in steps

@@ -191,7 +191,7 @@ def test_a_writer_looks_at_every_segment_it_has_written(
                 writer.write_batch(ROWS)
                 writer.commit()
 
-    monkeypatch.setattr("llama_cli.output.durable.data_file.open_segment", open_relative)
+    monkeypatch.setattr("llama_cli.output.durable.segments.open_segment", open_relative)
     with pytest.raises(ParquetFormatError, match="does not hold the 60 rows"):
         write()
     assert list(tmp_path.iterdir()) == []

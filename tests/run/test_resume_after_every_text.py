@@ -1,4 +1,4 @@
-"""Resuming behind any text of any inputs reads on as if nothing had been."""
+"""Resuming after any text of any inputs reads on as if nothing had been."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from llama_cli.inputs import stream
-from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import InputFile
-from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
+from llama_cli.inputs.sequence import InputSequence, InputState, Position, ReadOptions
 from llama_cli.inputs.skips import SkippedRows
 from llama_cli.records import TextRecord
 from tests.run.mixed import PLAIN, TABLES, write_inputs
@@ -63,10 +62,9 @@ def test_from_every_text_on(tmp_path: Path) -> None:
             digests = whole.fingerprints()
         assert len(records) > _ROWS // 2
         assert {one.is_blank for one in itertools.chain(*skipped)} == {True, False}
-        for row, (place, state) in enumerate(states, start=1):
+        for row, state in enumerate(states, start=1):
             with reading.open() as source:
-                finished = [Fingerprint(*one) for one in state["finished"]]
-                source.resume_after(place, state["xxh3_128"], finished, row)
+                source.resume_after(state, row)
                 assert list(map(content, source)) == records[row:]
                 assert source.fingerprints() == digests
                 assert _rows(source.skips.take_all()) == _rows(itertools.chain(*skipped[row:]))
@@ -85,14 +83,14 @@ def _rows(skipped: Any) -> set[tuple[int, int, str]]:
 
 def _read_with_states(
     source: InputSequence,
-) -> tuple[list[tuple[Position, dict[str, Any]]], list[tuple[Any, ...]], list[list[SkippedRows]]]:
-    """The state behind each text, the texts, and what was left out before each and behind all."""
+) -> tuple[list[InputState], list[tuple[Any, ...]], list[list[SkippedRows]]]:
+    """The state after each text, the texts, and what was left out before each and after all."""
     states, records, skipped = [], [], []
     for record in source:
         place = Position(record.input_index, record.line, record.offset)
         skipped.append(source.skips.take(record.input_index, record.line))
         source.passed(place)
-        states.append((place, source.state(place)))
+        states.append(source.state(place))
         records.append(content(record))
     return states, records, [*skipped, source.skips.take_all()]
 
@@ -106,8 +104,8 @@ def test_rows_ahead_are_taken_one_commit_after_another(tmp_path: Path) -> None:
         with reading.open() as source:
             late = list(source)
             for row, record in enumerate(late):
-                place, state = states[row]
+                state = states[row]
                 assert source.skips.take(record.input_index, record.line) == skipped[row]
-                source.passed(place)
-                assert source.state(place) == state
+                source.passed(state.position)
+                assert source.state(state.position) == state
             assert source.skips.take_all() == skipped[-1]

@@ -1,6 +1,7 @@
 """Every fault at every place of a run, and what becomes of the run when it is started again.
 
-As a program: ``python -m tests.output.fault_cases SCENARIO KIND FOLDER`` prints them as JSON.
+As a program, ``python -m tests.output.durable.fault_cases SCENARIO KIND FOLDER`` prints them as
+JSON.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 
 from llama_cli.errors import LlamaCliError
 from llama_cli.output.durable.journal import Journal
-from tests.output.faults import FILLER, Faults, How, attempt, describe, in_fork
-from tests.output.runs import ROWS, journal_of, open_writer, partial_of, run, run_until
+from tests.output.durable.faults import FILLER, Faults, How, attempt, describe, in_fork
+from tests.output.durable.runs import ROWS, journal_of, open_writer, partial_of, run, run_until
 from tests.torture import TORTURE
 
 OLDER = b"an older file"
@@ -58,7 +59,7 @@ run_anew = functools.partial(run, restart=True)
 # What is there before, what is done then, and what is done to resume.
 SCENARIOS: dict[str, tuple[Callable[[Path], object], Callable[..., None], Callable[..., None]]] = {
     "begin": (prepare_older, run, run),
-    "continue": (prepare_killed, run, run),
+    "resume": (prepare_killed, run, run),
     "restart": (prepare_killed, run_anew, run),
     "renamed": (prepare_renamed, run, run),
     "alone": (prepare_older, write_alone, write_alone),

@@ -1,4 +1,4 @@
-"""A file that one process at a time has, until it lets go or ends."""
+"""What the run's own files need of the system: one holder at a time, whole writes, and syncs."""
 
 from __future__ import annotations
 
@@ -62,8 +62,51 @@ def _lock(file: io.FileIO) -> None:
             return
 
 
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock of a file; False where that cannot be found out."""
+    with suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def has_name(file: io.FileIO, path: Path) -> bool:
     """Whether this open file is still the one under the name."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     return False
+
+
+def write_all(file: io.FileIO, data: bytes) -> None:
+    """Write all of it, however many calls that takes."""
+    rest = memoryview(data)
+    while rest.nbytes:
+        rest = rest[file.write(rest) :]
+
+
+def sync(descriptor: int) -> None:
+    """Wait until a file, or a folder's names, are on the disk: they survive a power failure then.
+
+    On macOS fsync leaves the data in the drive's own cache; F_FULLFSYNC does not, where the file
+    system has it.
+
+    Raises:
+        OSError: the system refused.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable. Some file systems cannot; failing would help nobody."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            sync(descriptor)
+        finally:
+            os.close(descriptor)

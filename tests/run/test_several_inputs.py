@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,10 @@ import pytest
 
 from tests.run.checks import footer
 from tests.run.deaths import BEFORE_THE_CLEAN_UP, IN_THE_SECOND_INPUT, die
-from tests.run.many import ManyJob, counts, last_place, make_job, numbered
+from tests.run.many import ManyJob, counts, last_position, make_job, numbered, write_into_pipe
 from tests.run.programs import COMMAND
 from tests.run.runs import Outcome, outcome_of, run_in_shell, wait_until
-from tests.run.test_pipes import CANNOT
+from tests.run.test_not_resumable import CANNOT
 
 _FILES = {"a.txt": numbered("water", 300), "b.txt": b"\n" + numbered("time", 900), "c.txt": b"\n"}
 
@@ -33,7 +32,7 @@ def status(job: ManyJob, *words: str) -> Outcome:
 
 def test_status_of_a_killed_run(job: ManyJob) -> None:
     die(job, IN_THE_SECOND_INPUT)
-    rows = last_place(job)[0]
+    rows = last_position(job)[0]
     facts = json.loads(status(job, "--json").out)
     assert (facts["state"], facts["rows"], facts["input"]) == ("unfinished", rows, "3 inputs")
     assert facts["resumable"]
@@ -93,16 +92,6 @@ def with_pipe(job: ManyJob) -> ManyJob:
     return replace(job, names=("in/a.txt", "pipe", "in/b.txt"))
 
 
-def write_into_pipe(job: ManyJob, data: bytes) -> threading.Thread:
-    def write() -> None:
-        with (job.folder / "pipe").open("wb") as pipe:
-            pipe.write(data)
-
-    thread = threading.Thread(target=write, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_a_pipe_among_files(with_pipe: ManyJob) -> None:
     """The run cannot resume, which it says; its texts are taken in their turn."""
     write_into_pipe(with_pipe, b"from the pipe\n\n")
@@ -141,8 +130,8 @@ def test_thousands_of_files_with_few_descriptors(folder: Path, tiny_bert: Path) 
     files = {f"{n:04}.txt": b"water\n\ntime %d" % n for n in range(2000)}
     job = make_job(folder, tiny_bert, "--with-source", files=files)
     die(job, IN_THE_SECOND_INPUT)
-    told = [one for commit in job.commits() for one in commit["state"]["input"]["finished"]]
-    assert len(told) == last_place(job)[1]
+    told = [one for commit in job.commits() for one in commit["checkpoint"]["finished"]]
+    assert len(told) == last_position(job)[1]
     outcome = job.run(preexec_fn=few_descriptors)
     assert outcome.code == 0, outcome.err
     assert counts(job.output) == [4000, 2000, 0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.output.runs import ROWS, copy_of, make_killed, run
+from tests.output.durable.runs import ROWS, copy_of, make_killed, run
 from tests.output.samples import read, rows_of
 
 

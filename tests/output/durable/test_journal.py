@@ -15,19 +15,33 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_cli.output.durable.journal import Commit, Journal, RunHeader, Session, looks_like_journal
-from llama_cli.output.durable.journal_file import JournalFile
-from tests.output.runs import STARTED, damaged_at, make_header
+from llama_cli.output.durable.journal import (
+    VERSION,
+    Commit,
+    Entry,
+    Journal,
+    JournalFile,
+    RunHeader,
+    RunProcess,
+    looks_like_journal,
+)
+from tests.output.durable.runs import STARTED, damaged_at, make_header
 from tests.torture import TORTURE
 
 COMMITS = [
     Commit(rows, rows * 100, STARTED + timedelta(minutes=rows), {"position": rows * 7})
     for rows in (10, 25, 26, 1000)
 ]
-ENTRIES = [make_header(), Session(4711, "host"), *COMMITS[:2], Session(4712, "host"), *COMMITS[2:]]
+ENTRIES = [
+    make_header(),
+    RunProcess(4711, "host"),
+    *COMMITS[:2],
+    RunProcess(4712, "host"),
+    *COMMITS[2:],
+]
 
 
-def encode(entries: list[RunHeader | Session | Commit]) -> list[bytes]:
+def encode(entries: list[Entry]) -> list[bytes]:
     journal = Journal()
     return [journal.encode(entry) for entry in entries]
 
@@ -45,7 +59,7 @@ def test_what_is_written_is_read() -> None:
     journal = Journal()
     assert b"".join(map(journal.encode, ENTRIES)) == WHOLE
     assert journal.header == ENTRIES[0]
-    assert journal.session == Session(4712, "host")
+    assert journal.process == RunProcess(4712, "host")
     assert journal.commits == COMMITS
     assert journal.size == len(WHOLE)
     assert LINES[-1].startswith(journal.checksum.encode() + b" {")
@@ -60,7 +74,7 @@ def test_an_entry_is_a_line_of_ascii() -> None:
         assert json.loads(line.split(b" ", 1)[1])
 
 
-def test_a_run_that_cannot_be_continued() -> None:
+def test_a_run_that_is_not_resumable() -> None:
     header = RunHeader("00" * 16, STARTED)
     assert Journal.decode(b"".join(encode([header]))).header == header
 
@@ -79,11 +93,13 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.text(), st.integers(0, 2**63))
-def test_any_state_and_any_name_come_back(state: dict[str, Any], name: str, rows: int) -> None:
-    header = replace(make_header(), about={"input": name, "folder": "\udce4\udcff"})
-    commit = Commit(rows, rows, STARTED, state)
-    journal = Journal.decode(b"".join(encode([header, Session(1, name), commit])))
-    assert (journal.header, journal.session) == (header, Session(1, name))
+def test_any_checkpoint_and_any_name_come_back(
+    checkpoint: dict[str, Any], name: str, rows: int
+) -> None:
+    header = replace(make_header(), spec={"input": name, "folder": "\udce4\udcff"})
+    commit = Commit(rows, rows, STARTED, checkpoint)
+    journal = Journal.decode(b"".join(encode([header, RunProcess(1, name), commit])))
+    assert (journal.header, journal.process) == (header, RunProcess(1, name))
     assert journal.commits == [commit]
 
 
@@ -115,10 +131,10 @@ def test_zeros_alone_are_an_empty_journal() -> None:
 
 
 def test_a_later_version_is_refused() -> None:
-    text = json.dumps({"journal": 2, "run": "ab" * 16, "something": "else"})
+    text = json.dumps({"journal": VERSION + 1, "run": "ab" * 16, "something": "else"})
     line = f"{xxhash.xxh3_64_hexdigest(text.encode())} {text}\n".encode()
     assert looks_like_journal(line)
-    with pytest.raises(ValueError, match="version 2"):
+    with pytest.raises(ValueError, match=f"version {VERSION + 1}"):
         Journal.decode(line)
 
 
@@ -204,7 +220,7 @@ def test_resuming_cuts_off_what_is_torn(tmp_path: Path) -> None:
     journal = Journal.decode(file.read())
     assert journal == file.entries
     assert (journal.commits, journal.damaged) == (COMMITS, False)
-    assert journal.session == Session(os.getpid(), os.uname().nodename)
+    assert journal.process == RunProcess(os.getpid(), os.uname().nodename)
 
 
 @pytest.mark.parametrize("name", ["fsync", "ftruncate"])

@@ -1,14 +1,18 @@
-"""Inputs that cannot be read again: nothing of an unfinished run could be used, so none is kept."""
+"""Runs that nobody can resume, with pipes or of a writer alone: nothing of them is kept."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from tests.run.deaths import BEFORE_THE_RENAME, die
+from tests.run.many import ManyJob, make_job, write_into_pipe
 from tests.run.runs import Job, Outcome, outcome_of, run_in_shell, signalled, wait_until
 
 CANNOT = "llama-cli: this input cannot be resumed: if this run is interrupted, it starts over\n"
@@ -72,3 +76,27 @@ def test_a_pipe_cannot_resume_the_run_of_a_file(unfinished: Job) -> None:
     assert outcome.code == 2
     assert "an unfinished run is there, which this one cannot resume" in outcome.err
     assert unfinished.unfinished() == before
+
+
+def test_a_killed_writer_is_in_nobodys_way(plain: Job) -> None:
+    program = """
+import os, signal, numpy
+from llama_cli import EmbeddingResult, ParquetWriter
+writer = ParquetWriter("out.parquet", 2)
+writer.write_batch([EmbeddingResult("a", "0" * 32, numpy.ones(2, "float32"), 1, 1)])
+writer.commit()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=plain.folder, check=False)
+    assert done.returncode == -signal.SIGKILL
+    plain.finish()
+
+
+def test_a_killed_run_with_a_pipe_is_in_nobodys_way(folder: Path, tiny_bert: Path) -> None:
+    job = make_job(folder, tiny_bert, files={"a.txt": b"one\n", "b.txt": b"two\n"})
+    os.mkfifo(folder / "pipe")
+    killed = ManyJob(folder, tiny_bert, names=("in/a.txt", "pipe"))
+    write_into_pipe(killed, b"three\n")
+    die(killed, BEFORE_THE_RENAME)
+    (folder / "pipe").unlink()
+    job.finish()

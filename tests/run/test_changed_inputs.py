@@ -1,4 +1,4 @@
-"""The list of inputs, or one of them, is another when an unfinished run is to resume."""
+"""The list of inputs, or one of them, is another when an unfinished run is to be resumed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import xxhash
 
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import IN_THE_SECOND_INPUT, die
-from tests.run.many import ManyJob, last_place, make_job, numbered, resuming_after
+from tests.run.many import ManyJob, last_position, make_job, numbered, resuming_after
 from tests.run.mixed import make_rows, write_parquet
 
 _OPTIONS = ("--with-source", "--line-numbers", "--on-bad-row", "skip")
@@ -46,7 +46,7 @@ def killed(_killed: ManyJob) -> ManyJob:
     """Killed in the second of four inputs, and always in the same place."""
     shutil.rmtree(_killed.folder)
     shutil.copytree(_killed.folder.parent / "saved", _killed.folder)
-    _, number, line = last_place(_killed)
+    _, number, line = last_position(_killed)
     assert number == 1
     assert line < 900
     return _killed
@@ -59,7 +59,7 @@ def expected(_killed: ManyJob) -> Path:
 
 def assert_resumes(job: ManyJob, *more: object) -> str:
     """It does, from the last commit, with the inputs as they were called then."""
-    rows, number, line = last_place(job)
+    rows, number, line = last_position(job)
     outcome = job.run(*more)
     assert outcome.code == 0, outcome.err
     job.assert_done()

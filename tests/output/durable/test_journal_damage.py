@@ -12,7 +12,7 @@ import pytest
 from llama_cli.errors import OutputRefusedError, ParquetFormatError
 from llama_cli.output.durable.journal import Journal
 from llama_cli.output.durable.partial import PartialOutput
-from tests.output.runs import (
+from tests.output.durable.runs import (
     EVERY,
     ROWS,
     commits_of,
@@ -20,7 +20,6 @@ from tests.output.runs import (
     copy_of,
     damaged_at,
     journal_of,
-    make_header,
     open_writer,
     partial_of,
     run,
@@ -64,7 +63,7 @@ def test_whatever_byte_is_damaged_the_rows_come_out_right(
         partial_of(out).write_bytes(before[partial_of(out).name])
         journal_of(out).write_bytes(data)
         rows = resume(out)
-        # A header and a session come before the first commit.
+        # A header and a process come before the first commit.
         assert rows == (whole - 2) * EVERY if whole > 2 else rows in {None, 0}, data
         assert whole or rows is None
         if rows is not None:
@@ -187,19 +186,19 @@ def test_a_damaged_segment_does_not_become_an_output(killed: Path, tmp_path: Pat
 
 
 def test_what_is_cut_off_comes_back_no_more(tmp_path: Path, finished: bytes) -> None:
-    """Two processes in turn leave rows behind their last commit."""
+    """Two processes in turn leave rows after their last commit."""
     out = tmp_path / "out.parquet"
     run_until(out, 2, lambda writer: writer.abort())
     size = partial_of(out).stat().st_size
     for _ in range(3):
         with partial_of(out).open("ab") as file:
             file.write(b"garbage" * 1000)
-        partial = PartialOutput(out, overwrite=True)
-        partial.start(make_header())
-        writer = open_writer(out, partial)
-        assert partial_of(out).stat().st_size == size
-        writer.write_batch(ROWS[20:27])
-        writer.flush()
-        writer.abort()
+        with PartialOutput(out, overwrite=True) as partial:
+            partial.resume()
+            writer = open_writer(out, partial)
+            assert partial_of(out).stat().st_size == size
+            writer.write_batch(ROWS[20:27])
+            writer.flush()
+            writer.abort()
     run(out)
     assert contents(tmp_path) == {"out.parquet": finished}

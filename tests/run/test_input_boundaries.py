@@ -13,7 +13,7 @@ from tests.run.deaths import BEFORE_THE_FOOTER, IN_THE_SECOND_INPUT, die
 from tests.run.many import (
     ManyJob,
     counts,
-    last_place,
+    last_position,
     make_job,
     numbered,
     resuming_after,
@@ -31,7 +31,7 @@ def finish_and_keep(job: ManyJob) -> Path:
 
 
 def assert_resumes(job: ManyJob, expected: Path) -> Outcome:
-    rows, _, line = last_place(job)
+    rows, _, line = last_position(job)
     outcome = job.finish()
     said = resuming_after(outcome)
     assert said
@@ -50,7 +50,7 @@ def test_an_input_without_a_last_line_end(folder: Path, tiny_bert: Path) -> None
     assert table["line"].to_pylist() == [1, 3, 1, 1]
     assert table["source"].to_pylist() == ["in/a.txt", "in/a.txt", "in/b.txt", "in/c.txt"]
     die(job, BEFORE_THE_FOOTER)
-    assert last_place(job) == (4, 2, 1)
+    assert last_position(job) == (4, 2, 1)
     assert_resumes(job, expected)
 
 
@@ -81,7 +81,7 @@ def blank(folder: Path, tiny_bert: Path) -> ManyJob:
     "moment", [IN_THE_SECOND_INPUT, BEFORE_THE_FOOTER], ids=["among", "at the end"]
 )
 def test_what_is_left_out_is_counted_once(blank: ManyJob, moment: str) -> None:
-    """At the start, in the middle, and behind the last row, which no commit knows of."""
+    """At the start, in the middle, and after the last row, which no commit knows of."""
     expected = finish_and_keep(blank)
     assert counts(expected) == BLANK_COUNTS
     reported = blank.report.read_bytes()
@@ -114,7 +114,7 @@ def test_the_last_commit_is_at_the_very_end_of_an_input(
     files = {f"{name}.gz": gzip.compress(data)} if packed else {name: data}
     job = make_job(folder, tiny_bert, *_OPTIONS, files=files | {"b.txt": b"\n\n"})
     die(job, BEFORE_THE_FOOTER)
-    assert last_place(job) == (300, 0, 300)
+    assert last_position(job) == (300, 0, 300)
     (job.inputs / "b.txt").write_bytes(b"\n\nthe end")
     outcome = job.finish()
     assert resuming_after(outcome) == (301, f"in/{next(iter(files))}", 300)

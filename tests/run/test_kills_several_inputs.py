@@ -50,8 +50,8 @@ class ManyTorment(Torment):
         return resuming_after(outcome)
 
     def _place(self, last: dict[str, Any]) -> object:
-        read = last["state"]["input"]
-        return last["rows"] + 1, self._names[read["number"]], read["line"]
+        position = last["checkpoint"]["position"]
+        return last["rows"] + 1, self._names[position["source"]], position["line"]
 
 
 @pytest.mark.torture

@@ -1,4 +1,4 @@
-"""A run of a few commits that is killed and continued: its rows, and what it leaves."""
+"""A run of a few commits that is killed and resumed: its rows, and what it leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llama_cli.errors import LlamaCliError
 from llama_cli.output import ParquetWriter
 from llama_cli.output.durable.journal import Journal, RunHeader
 from llama_cli.output.durable.partial import PartialOutput
@@ -29,14 +28,7 @@ EVERY = 10
 ROWS = make_results(5 * EVERY, DIM, nulls=[0, 13, 14, 15, 49])
 RUN_ID = "0123456789abcdef" * 2
 STARTED = datetime(2026, 11, 5, 12, 30, 0, 123456, tzinfo=UTC)
-IDENTITY: dict[str, Any] = {
-    "format version": 1,
-    "model": "5eed" * 16,
-    "pooling": "mean",
-    "normalization": "on",
-    "maximum length": 256,
-    "set of columns": ["text", "text_hash", "embedding"],
-}
+SPEC: dict[str, Any] = {"model": "5eed" * 16, "command": ["embed", "in.txt"]}
 PROVENANCE = Provenance(
     tool_version="1.2.3",
     llama_cpp_version="4.5.6",
@@ -59,8 +51,8 @@ PROVENANCE = Provenance(
 
 
 def make_header(**changes: Any) -> RunHeader:
-    """The header of the run, or of one that differs in some of what identifies it."""
-    return RunHeader(RUN_ID, STARTED, IDENTITY | changes, {"command": ["embed", "in.txt"]})
+    """The header of the run, or of one that says something else of itself."""
+    return RunHeader(RUN_ID, STARTED, resumable=True, spec=SPEC | changes)
 
 
 def partial_of(out: Path) -> Path:
@@ -121,40 +113,41 @@ def run(
     out: Path, *, restart: bool = False, on_commit: Callable[[int], object] = bool, padding: int = 0
 ) -> None:
     """What the command does with an output: begin or resume, and come to the end."""
-    partial = PartialOutput(out, overwrite=True)
-    try:
+    with PartialOutput(out, overwrite=True, restart=restart) as partial:
         if partial.finished_before:
             partial.clean_up()
             return
-        partial.start(make_header(), restart=restart)
+        begin_or_resume(partial)
         on_commit(rows_of_commits(partial))
         with open_writer(out, partial) as writer:
             write_rest(writer, partial, on_commit, padding)
-    except LlamaCliError as error:
-        error.committed_rows = partial.release()
-        raise
-    finally:
-        partial.release()
+
+
+def begin_or_resume(partial: PartialOutput) -> None:
+    if partial.can_resume:
+        partial.resume()
+    else:
+        partial.begin(make_header())
 
 
 def run_until(out: Path, commits: int, end: Callable[[ParquetWriter], object]) -> None:
     """Begin, make some commits, leave some more rows in the file, and end."""
-    partial = PartialOutput(out, overwrite=True)
-    partial.start(make_header())
-    writer = open_writer(out, partial)
-    for number in range(commits):
-        writer.write_batch(ROWS[number * EVERY : (number + 1) * EVERY])
-        writer.commit({"position": (number + 1) * EVERY})
-    writer.write_batch(ROWS[commits * EVERY :][:7])
-    writer.flush()
-    end(writer)
+    with PartialOutput(out, overwrite=True) as partial:
+        partial.begin(make_header())
+        writer = open_writer(out, partial)
+        for number in range(commits):
+            writer.write_batch(ROWS[number * EVERY : (number + 1) * EVERY])
+            writer.commit({"position": (number + 1) * EVERY})
+        writer.write_batch(ROWS[commits * EVERY :][:7])
+        writer.flush()
+        end(writer)
 
 
 def make_killed(folder: Path, commits: int) -> Path:
     """A folder with what a process leaves that was killed after so many commits, amid a segment."""
     folder.mkdir()
     out = folder / "out.parquet"
-    command = [sys.executable, "-m", "tests.output.runs", str(out), str(commits)]
+    command = [sys.executable, "-m", "tests.output.durable.runs", str(out), str(commits)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGKILL, "", "")
     return folder
