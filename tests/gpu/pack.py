@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BINDING = "llama-cpp-python"
 # What compiling llama.cpp's library reads of its sources.
-SOURCES = ("CMakeLists.txt", "LICENSE", "cmake", "ggml", "include", "licenses", "src")
+SOURCES = ("CMakeLists.txt", "LICENSE", "cmake", "ggml", "include", "licenses", "src", "vendor")
 NOT_NEEDED = ("ggml-webgpu", "ggml-opencl", "ggml-hexagon", "ggml-sycl", "ggml-cann", "ggml-zdnn")
 PROJECT = ("llama_cli", "tests", "pyproject.toml", "constraints.txt")
 # numpy, pyarrow and tokenizers are large, and pytest is common: the machine has to have them.
