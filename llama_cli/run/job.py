@@ -15,8 +15,7 @@ from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.stream import COMPRESSIONS
 from llama_cli.models.file import ModelFile
 from llama_cli.output.durable.target import Output, parse_output
-from llama_cli.output.schema import DType, VectorType, own_columns
-from llama_cli.run.rows import SOURCE
+from llama_cli.output.schema import SOURCE, DType, VectorType, own_columns
 from llama_cli.storage.address import is_remote
 
 

@@ -17,7 +17,7 @@ from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.schema import output_schema
 from llama_cli.run.job import EmbedJob
-from llama_cli.run.rows import RowMaker
+from llama_cli.run.sink import RowMaker
 from llama_cli.run.stop import StopSwitch
 
 

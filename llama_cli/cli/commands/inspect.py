@@ -21,9 +21,8 @@ from llama_cli.inputs.remote import find_remote_file
 from llama_cli.inputs.resolve import Input, InputFile
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import Provenance, read_provenance
-from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
+from llama_cli.output.schema import SOURCE, extra_columns, has_line_numbers, own_columns
 from llama_cli.progress.numbers import count, format_bytes
-from llama_cli.run.rows import SOURCE
 from llama_cli.storage.address import is_remote
 
 _SHOWN_HASH = 8
