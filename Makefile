@@ -21,7 +21,7 @@ ACCELERATED = $(VENV)/.accelerated
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test torture check smoke bench bench-batches bench-writer bench-commits docs wheel build-default-model clean
+.PHONY: help setup demo test test-gpu gpu-pack torture check smoke bench bench-gpu bench-batches bench-writer bench-commits docs wheel build-default-model clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ demo: $(INSTALLED)-run $(ACCELERATED) ## embed a real text file and show the fir
 # Most tests wait for processes of their own, so two at a time take little longer than one.
 test: $(INSTALLED)-test $(ACCELERATED) ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+test-gpu: $(INSTALLED)-test $(ACCELERATED) ## run the tests of a GPU build; needs a GPU
+	$(BIN)/python -m pytest tests/gpu $(ARGS)
 
 torture: $(INSTALLED)-test $(ACCELERATED) ## run the long versions of the tests that kill, fill and damage
 	LLAMA_CLI_TORTURE=1 $(BIN)/python -m pytest tests/run tests/engine/worker tests/output $(ARGS)
@@ -54,6 +57,9 @@ smoke: $(INSTALLED)-run $(ACCELERATED) ## run the smoke test that the README sho
 bench: $(INSTALLED)-bench $(ACCELERATED) ## measure it against its peers, for half an hour
 	$(BIN)/python -m tests.benchmarks.bench_embed $(ARGS)
 
+bench-gpu: $(INSTALLED)-test $(ACCELERATED) ## measure a GPU build; needs a GPU
+	$(BIN)/python -m tests.benchmarks.bench_gpu $(ARGS)
+
 bench-batches: $(INSTALLED)-run $(ACCELERATED) ## measure how batches, contexts and threads matter
 	$(BIN)/python -m tests.benchmarks.bench_batches $(ARGS)
 
@@ -65,6 +71,9 @@ bench-commits: $(INSTALLED)-run $(ACCELERATED) ## measure what committing and fi
 
 docs: $(INSTALLED)-run ## write the parts of the documents that are taken from the code
 	$(BIN)/python -m tests.docs.generate
+
+gpu-pack: $(INSTALLED)-run ## pack the two for a GPU machine without a network
+	$(BIN)/python -m tests.gpu.pack $(ARGS)
 
 wheel: $(INSTALLED)-run ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps -w dist .

@@ -1,4 +1,4 @@
-"""What is closed at the end of a ``with`` block."""
+"""A base for what a ``with`` block closes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Free what it holds."""
 
     def __enter__(self) -> Self:
         return self

@@ -36,21 +36,21 @@ class TextRecord(NamedTuple):
     """Valid UTF-8, exactly as it is stored and hashed."""
     line: int
     """Line of its input where it begins, or row of a table, from 1."""
-    end: int
-    """Position in its input just after it: bytes of the unpacked text, or rows of a table."""
+    offset: int
+    """Where it ends in its input: bytes of the decompressed content, or rows of a table."""
     invalid_utf8: bool = False
     """Whether bytes that are not UTF-8 became U+FFFD."""
-    source: int = 0
-    """Which of the run's inputs it is from, from 0."""
-    read: int = 0
-    """Bytes of all inputs, packed as they are, that had been read for it. For showing progress."""
+    input_index: int = 0
+    """Number of its input among those of the run, from 0."""
+    bytes_read: int = 0
+    """Bytes of all inputs, compressed as they are, that had been read for it, for the progress."""
     carried: CarriedRow | None = None
     """Columns carried through, or None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorBatch:
-    """What the engine made of some consecutive texts.
+    """The vectors of some consecutive texts, as the engine hands them out.
 
     Attributes:
         records: the texts, in input order.

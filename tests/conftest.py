@@ -24,7 +24,7 @@ from tests.tiny_models import write_bert, write_causal
 CPU = Placement((), 0)
 
 # A shell without job control starts background commands deaf to Ctrl-C, and they pass that on: the
-# commands that tests interrupt would then rightly resume for ever.
+# commands that tests interrupt would then rightly go on for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup

@@ -24,11 +24,11 @@ from llama_cli.cli.errors import EXIT_SIGNAL
 from llama_cli.cli.messages import Messages
 from llama_cli.cli.terminal import as_line
 from llama_cli.errors import RunInterruptedError
-from llama_cli.models.access import HubAccess
 from llama_cli.output.durable.partial import abandon_active
 from llama_cli.progress.meters import DownloadProgress
 from llama_cli.progress.numbers import count, format_bytes
 from llama_cli.run.stop import StopSwitch
+from llama_cli.storage.download import ProgressCallback
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # For what is ready to be encoded and synced.
@@ -148,8 +148,8 @@ def _next_signal(wake: int, timeout: float | None) -> int:
 
 
 @contextlib.contextmanager
-def watched_download(watch: SignalWatch, messages: Messages) -> Iterator[HubAccess]:
-    """Access to the Hub whose downloads are shown, and are spoken of where a signal ends them."""
+def watched_download(watch: SignalWatch, messages: Messages) -> Iterator[ProgressCallback]:
+    """Follow a download: it is shown, and spoken of where a signal ends it."""
     before = watch.describe
     views = contextlib.ExitStack()
     follow: Callable[[DownloadProgress], None] | None = None
@@ -168,7 +168,7 @@ def watched_download(watch: SignalWatch, messages: Messages) -> Iterator[HubAcce
 
     try:
         with views:
-            yield HubAccess(on_progress=on_progress)
+            yield on_progress
     finally:
         watch.describe = before
 

@@ -258,7 +258,7 @@ class EmbedOptions:
             metavar="N",
             min=1,
             max=1_000_000,
-            help="Texts buffered; more takes more memory.",
+            help="Texts encoded at a time; more takes more memory.",
         ),
     ] = 1024
     threads: Annotated[

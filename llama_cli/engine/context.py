@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import Pooling
-from llama_cli.engine.library import forget_errors, last_error, llama_cpp
-from llama_cli.engine.logits import release_logits
+from llama_cli.engine.library import llama_cpp
+from llama_cli.engine.memory import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model
-from llama_cli.errors import EngineError, ModelError
 from llama_cli.records import FloatMatrix, TokenIds
 
 # Texts in one decode; llama.cpp has no room for more sequences. It divides every context size
@@ -25,8 +25,8 @@ MAX_TEXTS = 256
 # What llama_decode returns when it cannot allocate.
 _NO_MEMORY = -2
 
-_FLASH_ATTENTION = (1, -1)  # on; where a model cannot, let llama.cpp choose
-
+# Flash attention: on, or as llama.cpp chooses.
+_ON, _AUTO = 1, -1
 
 _GROWTH = threading.Lock()
 
@@ -94,9 +94,9 @@ class Context:
             if code == 0 and larger:
                 self._release_logits(total)
         if code == _NO_MEMORY:
-            raise _out_of_memory(f"a batch of {total} tokens")
+            raise failure("memory", f"a batch of {total} tokens")
         if code != 0:
-            raise EngineError(f"llama.cpp could not decode a batch (code {code}): {last_error()}")
+            raise failure("decode", code)
         return self._read_vectors(len(texts))
 
     def _read_vectors(self, count: int) -> FloatMatrix:
@@ -106,7 +106,7 @@ class Context:
         for row in range(count):
             pointer = get(self._handle, row)
             if not pointer:
-                raise EngineError("llama.cpp gave no vector for a text")
+                raise failure("no vector")
             vectors[row] = np.ctypeslib.as_array(pointer, (dimension,))
         return vectors
 
@@ -120,7 +120,10 @@ class Context:
         capacity = -(-tokens // MAX_TEXTS) * MAX_TEXTS
         self.close()
         forget_errors()
-        for flash_attention in _FLASH_ATTENTION:
+        # On a CPU it is on; where a model cannot, llama.cpp chooses. On a GPU it always chooses:
+        # "on" would send what the GPU has no kernel for to the CPU, layer by layer. CUDA has none
+        # for heads 32 wide, and those of the default model are.
+        for flash_attention in (_AUTO,) if self._model.placement.on_gpu else (_ON, _AUTO):
             params = self._params(capacity, flash_attention)
             self._handle = llama_cpp().llama_init_from_model(self._model.handle, params)
             if self._handle:
@@ -129,7 +132,7 @@ class Context:
                 self._release_logits(MAX_TEXTS)
                 return
         self._handle = None
-        raise _out_of_memory(f"a context of {capacity} tokens")
+        raise failure("memory", f"a context of {capacity} tokens")
 
     def _release_logits(self, tokens: int) -> None:
         """Give unused memory back that llama.cpp has taken for a batch of so many tokens."""
@@ -170,14 +173,6 @@ def make_contexts(models: Iterable[Model], options: ContextOptions) -> list[Cont
             context.close()
         raise
     return contexts
-
-
-def _out_of_memory(what: str) -> ModelError:
-    reason = last_error() or "llama.cpp gave no reason"
-    return ModelError(
-        f"no memory for {what}, or the model cannot embed: {reason}",
-        hint="try a smaller `max_length`, or `device=cpu`",
-    )
 
 
 class _Batch:

@@ -10,9 +10,8 @@ from llama_cli.engine.devices import Placement
 from llama_cli.engine.facts import ModelFacts, resolve_pooling
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model, check_kind
-from llama_cli.engine.specials import Frame, complete_frame
 from llama_cli.engine.tokenizer import NativeTokenizer
-from llama_cli.engine.warnings import vocabulary_doubts
+from llama_cli.engine.vocabulary import Frame, complete_frame, vocabulary_warnings
 from llama_cli.errors import ModelError
 from llama_cli.records import TokenIds
 
@@ -27,7 +26,7 @@ class ModelDescription:
         facts: what the file says.
         opening: the special tokens before a text.
         closing: those after it.
-        doubts: why its vectors may not be those that the model is known for.
+        warnings: why its vectors may not be those that the model is known for.
         refusal: why it does not embed; None where it does.
         hint: what can be done about that, or None.
     """
@@ -35,12 +34,12 @@ class ModelDescription:
     facts: ModelFacts
     opening: tuple[str, ...] = ()
     closing: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     refusal: str | None = None
     hint: str | None = None
 
 
-def describe_model(path: Path) -> ModelDescription:
+def read_description(path: Path) -> ModelDescription:
     """Read a model file's metadata and vocabulary.
 
     Raises:
@@ -52,15 +51,17 @@ def describe_model(path: Path) -> ModelDescription:
         except ModelError as error:
             return ModelDescription(model.facts, refusal=str(error), hint=error.hint)
         native = NativeTokenizer(model)
-        doubts = tuple(vocabulary_doubts(model, native))
+        warnings = tuple(vocabulary_warnings(model, native))
         try:
             frame = complete_frame(model, native)
         except ModelError as error:
-            return ModelDescription(model.facts, doubts=doubts, refusal=str(error), hint=error.hint)
-        return _judge(model, frame, doubts)
+            return ModelDescription(
+                model.facts, warnings=warnings, refusal=str(error), hint=error.hint
+            )
+        return _judge(model, frame, warnings)
 
 
-def _judge(model: Model, frame: Frame, doubts: tuple[str, ...]) -> ModelDescription:
+def _judge(model: Model, frame: Frame, warnings: tuple[str, ...]) -> ModelDescription:
     refusal = hint = None
     try:
         resolve_pooling(model.facts, "auto")
@@ -70,7 +71,7 @@ def _judge(model: Model, frame: Frame, doubts: tuple[str, ...]) -> ModelDescript
         model.facts,
         _texts(model, frame.opening),
         _texts(model, frame.closing),
-        doubts,
+        warnings,
         refusal,
         hint,
     )

@@ -45,6 +45,12 @@ class Placement:
         """Whether any layer is computed on a GPU."""
         return bool(self.devices) and self.gpu_layers != 0
 
+    def split(self) -> list[Placement]:
+        """Each GPU by itself; the same as it is where it says how many layers go to GPUs."""
+        if self.gpu_layers != ALL_LAYERS or len(self.devices) <= 1:
+            return [self]
+        return [Placement((device,), ALL_LAYERS) for device in self.devices]
+
 
 def list_gpus() -> list[Device]:
     """The GPUs that this build of llama.cpp sees, in its own order."""

@@ -1,4 +1,4 @@
-"""Texts to vectors: tokenize, pack, decode on several contexts at once, restore the order."""
+"""Texts to vectors: tokenize, batch, decode on several contexts at once, restore the order."""
 
 from __future__ import annotations
 
@@ -7,37 +7,30 @@ import logging
 import math
 import queue
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 
 import numpy as np
 
 from llama_cli.closing import Closing
-from llama_cli.engine.batches import (
+from llama_cli.engine.batching import (
+    Answer,
     Decoded,
-    InFlight,
     Item,
-    bytes_in,
+    RecentTexts,
     collect,
-    cost,
-    decode_safely,
-    layer_norm_rows,
-    normalize_rows,
-    text_size,
-    without_vectors,
+    make_batches,
 )
-from llama_cli.engine.batching import pack
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
-from llama_cli.engine.duplicates import Answer, RecentTexts
 from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
-from llama_cli.engine.known_models import find_known
+from llama_cli.engine.known_models import find_known, resolve_prompt, warn_of_truncation
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.prompts import resolve_prompt, warn_of_cut
 from llama_cli.engine.tokenizer import Tokenizer
 from llama_cli.engine.tuning import make_plan
 from llama_cli.errors import TextTooLongError, UsageError
-from llama_cli.records import TextRecord, TokenIds, VectorBatch
+from llama_cli.records import FloatMatrix, TextRecord, TokenIds, VectorBatch
 from llama_cli.splits import size_of_parts
 
 log = logging.getLogger(__name__)
@@ -45,9 +38,15 @@ log = logging.getLogger(__name__)
 # Texts in flight; more wait in the input.
 _MOST_BYTES = 4 << 20
 
+# PyTorch's default. It keeps a row of equal numbers from being divided by zero.
+_LAYER_NORM_EPSILON = 1e-5
+
+# A batch, and its decode unless all its texts are duplicates.
+_InFlight = tuple[list[Item], Future[Decoded] | None]
+
 
 class LlamaEmbedder(Closing):
-    """Embeds texts with one model on CPU or GPU. It is a context manager."""
+    """Embeds texts with one model, on CPU or GPU."""
 
     def __init__(
         self,
@@ -81,7 +80,7 @@ class LlamaEmbedder(Closing):
         self.prompt = resolve_prompt(model.facts.name, known, options)
         self.layer_norm = False
         if self._dims < model.facts.dimension:
-            warn_of_cut(model.facts.name, known, self._dims)
+            warn_of_truncation(model.facts.name, known, self._dims)
             self.layer_norm = bool(known and known.matryoshka and known.matryoshka.layer_norm)
         self._tokenizer = Tokenizer(model, self.max_length, self.prompt)
         self._recent = RecentTexts(self.dimension) if options.dedup else None
@@ -93,13 +92,13 @@ class LlamaEmbedder(Closing):
             own_kernels=model.kernels is not None,
         )
         self._batch_tokens = plan.batch_tokens
-        context = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
-        contexts = make_contexts([model, *replicas] * plan.contexts, context)
+        how = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
+        contexts = make_contexts([model, *replicas] * plan.contexts, how)
         self._most_in_flight = 2 * len(contexts)
         self._contexts = contexts
         self._idle: queue.SimpleQueue[Context] = queue.SimpleQueue()
-        for one in contexts:
-            self._idle.put(one)
+        for context in contexts:
+            self._idle.put(context)
         self._pool = ThreadPoolExecutor(len(contexts), thread_name_prefix="decode")
         log.debug(
             "%d contexts of %d threads each, %d tokens a batch",
@@ -126,22 +125,22 @@ class LlamaEmbedder(Closing):
         if self._recent is not None:
             self._recent.clear()  # an earlier run may have left texts without their vectors
         self._decode_until = time.monotonic() + (self._options.decode_seconds or math.inf)
-        batches = pack(
+        batches = make_batches(
             map(self._prepare, records),
-            cost,
-            text_size,
+            attrgetter("cost"),
+            attrgetter("text_bytes"),
             max_tokens=self._batch_tokens,
             max_items=MAX_TEXTS,
             max_bytes=_MOST_BYTES,
         )
-        in_flight: collections.deque[InFlight] = collections.deque()
+        in_flight: collections.deque[_InFlight] = collections.deque()
         for batch in batches:
-            in_flight.append(InFlight(batch, self._submit(batch)))
+            in_flight.append((batch, self._submit(batch)))
             del batch  # else it would keep its texts until the next one is read
-            while len(in_flight) > self._most_in_flight or bytes_in(in_flight) > _MOST_BYTES:
-                yield collect(*in_flight.popleft())
+            while len(in_flight) > self._most_in_flight or _text_bytes(in_flight) > _MOST_BYTES:
+                yield _wait_for(*in_flight.popleft())
         while in_flight:
-            yield collect(*in_flight.popleft())
+            yield _wait_for(*in_flight.popleft())
 
     def warm_up(self) -> None:
         """Decode a short text, so that a model which cannot decode at all is found out.
@@ -159,18 +158,18 @@ class LlamaEmbedder(Closing):
             self._contexts.pop().close()
 
     def _prepare(self, record: TextRecord) -> Item:
-        """Find the answer of a repeated text, or tokenize a new one."""
+        """Find the answer of a duplicate, or tokenize a new text."""
         size = len(record.text)
-        kept = record if self._return_texts else record._replace(text=b"")
+        returned = record if self._return_texts else record._replace(text=b"")
         if self._recent is not None and (known := self._recent.find(record.text)):
-            return Item(kept, known, None, size)
+            return Item(returned, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.truncated and self._options.on_long == "error":
-            raise TextTooLongError(record.source, record.line, self.max_length)
+            raise TextTooLongError(record.input_index, record.line, self.max_length)
         answer = Answer(len(tokens.ids), tokens.truncated)
         if self._recent is not None:
             self._recent.add(record.text, answer)
-        return Item(kept, answer, tokens.ids, size)
+        return Item(returned, answer, tokens.ids, size)
 
     def _submit(self, batch: list[Item]) -> Future[Decoded] | None:
         texts = [item.ids for item in batch if item.ids is not None]
@@ -179,13 +178,14 @@ class LlamaEmbedder(Closing):
         return self._pool.submit(self._decode, texts)
 
     def _decode(self, texts: list[TokenIds]) -> Decoded:
-        """Runs in a worker thread: one decode, and one more for each row that failed in it."""
+        """Runs in a thread of the pool: one decode, and one more for each row that failed in it."""
         if time.monotonic() > self._decode_until:
-            return without_vectors(len(texts), self._dims)
+            nothing = np.zeros((len(texts), self._dims), np.float32)
+            return Decoded(nothing, np.zeros(len(texts), np.bool_), np.zeros(len(texts), np.uint64))
         context = self._idle.get()
         started = time.perf_counter()
         try:
-            vectors = decode_safely(context.decode, texts)
+            vectors = _decode_finite(context.decode, texts)
         finally:
             self._idle.put(context)
         elapsed = time.perf_counter() - started
@@ -199,6 +199,41 @@ class LlamaEmbedder(Closing):
             normalize_rows(vectors)
         shares = np.array([len(ids) for ids in texts]) / sum(map(len, texts))
         return Decoded(vectors, valid, np.rint(1000 * elapsed * shares).astype(np.uint64))
+
+
+def _text_bytes(in_flight: Iterable[_InFlight]) -> int:
+    return sum(item.text_bytes for batch, _ in in_flight for item in batch)
+
+
+def _wait_for(batch: list[Item], future: Future[Decoded] | None) -> VectorBatch:
+    return collect(batch, future.result() if future else None)
+
+
+def _decode_finite(
+    decode: Callable[[Sequence[TokenIds]], FloatMatrix], texts: list[TokenIds]
+) -> FloatMatrix:
+    """Decode a batch; rows that are not finite are tried again alone.
+
+    Attention masks with minus infinity, so one text's NaN can reach the others of its batch.
+    """
+    vectors = decode(texts)
+    if len(texts) > 1:
+        for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
+            vectors[row] = decode([texts[row]])[0]
+    return vectors
+
+
+def layer_norm_rows(vectors: FloatMatrix) -> None:
+    """Bring each row to mean 0 and variance 1, in place, as PyTorch's ``layer_norm`` does."""
+    rows = vectors.astype(np.float64)
+    rows -= rows.mean(axis=1, keepdims=True)
+    vectors[:] = rows / np.sqrt(rows.var(axis=1, keepdims=True) + _LAYER_NORM_EPSILON)
+
+
+def normalize_rows(vectors: FloatMatrix) -> None:
+    """Scale each row to length 1, in place; a row of zeros stays one."""
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    np.divide(vectors, norms, out=vectors, where=norms > 0, casting="same_kind")
 
 
 def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:

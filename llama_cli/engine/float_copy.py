@@ -46,7 +46,7 @@ def use_faster_weights(model: Model, digest: str, folder: Path | None, pooling: 
     Args:
         model: a loaded model; its facts stay those of the original file.
         digest: sha256 of the original file.
-        folder: where copies are kept; None for not to use any.
+        folder: where copies are; None for not to use any.
         pooling: how its vectors are pooled.
     """
     try:
@@ -140,10 +140,10 @@ def _is_faster(model: Model, copy: Path, pooling: Pooling) -> bool:
         if not np.allclose(first, second, rtol=0, atol=0.01 * float(np.abs(first).max())):
             return False
         for _ in range(_ROUNDS):
-            for context, taken in zip(contexts, times, strict=True):
+            for context, seconds in zip(contexts, times, strict=True):
                 started = time.perf_counter()
                 context.decode(list(ids))
-                taken.append(time.perf_counter() - started)
-    as_is, as_f32 = (statistics.median(taken) for taken in times)
+                seconds.append(time.perf_counter() - started)
+    as_is, as_f32 = (statistics.median(seconds) for seconds in times)
     log.debug("a batch takes %.1f ms as it is, %.1f ms in F32", 1000 * as_is, 1000 * as_f32)
     return as_is > as_f32 * _MARGIN

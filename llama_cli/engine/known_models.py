@@ -1,12 +1,95 @@
-"""The models that are known: each entry is as the sources named in it say, and no other way.
+"""What is known of models beyond what their files say: prompts, and how vectors are truncated.
 
-Cards on the Hub are https://huggingface.co/ and the model's name. Prompts are to the letter, with
-the space or line end that separates them from the text. Models finetuned from these are not these.
+Each entry of the table is as the sources named in it say, and no other way. Cards on the Hub are
+https://huggingface.co/ and the model's name. Prompts are to the letter, with the space or line end
+that separates them from the text. Models finetuned from these are not these.
 """
 
 from __future__ import annotations
 
-from llama_cli.engine.known import KnownModel, Matryoshka
+import logging
+import re
+from dataclasses import dataclass
+
+from llama_cli.engine.options import EmbedderOptions, Task
+from llama_cli.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+# What follows a model's name in those of its files: the type of weights, the part, the tool.
+_ENDINGS = re.compile(
+    r"(?:[-.](?:gguf|ggml|model|qat|unquantized|imat(?:rix)?|i1|ud|bf16|fp?16|fp?32|[0-9]{5}-of-[0-9]{5}"
+    r"|(?:i?q|tq)[0-9](?:-(?:[0-9]|k|nl|xxs|xs|s|m|l|xl))*))+$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matryoshka:
+    """How the vectors of a model that was trained for it may be cut.
+
+    Attributes:
+        widths: those that its documentation names, the full one aside; empty where it takes any.
+        least: the narrowest of those it takes, where it takes any.
+        layer_norm: whether vectors are layer-normalized before the cut.
+    """
+
+    widths: tuple[int, ...] = ()
+    least: int = 0
+    layer_norm: bool = False
+
+    def covers(self, width: int) -> bool:
+        """Whether its documentation names this width."""
+        return width in self.widths if self.widths else width >= self.least
+
+    def __str__(self) -> str:
+        if not self.widths:
+            return f"any width from {self.least}"
+        *wider, narrowest = map(str, self.widths)
+        return f"{', '.join(wider)} or {narrowest}" if wider else narrowest
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model, or a family of them, with what its documentation says.
+
+    Attributes:
+        name: what it is called.
+        owner: who has it on the Hugging Face Hub.
+        pattern: a regular expression for its names as `plain_name` gives them.
+        document: what goes before texts that are to be found.
+        query: what goes before questions.
+        matryoshka: how its vectors may be cut; None where nothing is said of that.
+        sources: where all this is written.
+    """
+
+    name: str
+    owner: str
+    pattern: str
+    document: str = ""
+    query: str = ""
+    matryoshka: Matryoshka | None = None
+    sources: tuple[str, ...] = ()
+
+    @property
+    def wants_prompt(self) -> bool:
+        """Whether no text of any kind is to go without a prompt."""
+        return bool(self.document and self.query)
+
+    def is_called(self, name: str) -> bool:
+        """Whether it goes by this name, which may have its owner's before it."""
+        owner = plain_name(self.owner)
+        return re.fullmatch(f"(?:{owner}-)?(?:{self.pattern})", plain_name(name)) is not None
+
+    def prompt(self, task: Task) -> str:
+        """What goes before each text."""
+        return self.document if task == "document" else self.query
+
+
+def plain_name(name: str) -> str:
+    """A model's name as all its spellings have it in common: ``Bge M3_F16`` is ``bge-m3``."""
+    last = name.strip().rpartition("/")[2].lower()
+    return _ENDINGS.sub("", re.sub(r"[\s_]+", "-", last))
+
 
 _HUB = "https://huggingface.co"
 _MTEB = (
@@ -17,7 +100,7 @@ _BGE_LIST = "https://github.com/FlagOpen/FlagEmbedding/blob/master/README.md#mod
 _GRANITE = "https://github.com/ibm-granite/granite-embedding-models"
 
 _SEARCH = "Represent this sentence for searching relevant passages: "
-# The documentation's own example of an instruction. Others are given with --prompt.
+# The documentation's own example of an instruction. Others are given as the prompt.
 _INSTRUCTION = (
     "Instruct: Given a web search query, retrieve relevant passages that answer the query\n"
 )
@@ -205,3 +288,49 @@ def find_known(*names: str) -> KnownModel | None:
             if model.is_called(name):
                 return model
     return None
+
+
+def resolve_prompt(name: str, known: KnownModel | None, options: EmbedderOptions) -> str:
+    """The prompt that goes before each text; warns where one is missing.
+
+    Args:
+        name: the model's, for messages.
+        known: what is known of it.
+        options: of the run.
+
+    Raises:
+        UsageError: a task was named, and the model's prompts are not known.
+    """
+    if options.task is None:
+        if options.prompt is None and known is not None and known.wants_prompt:
+            log.warning(
+                "%s wants a prompt before each text: `task=document` for texts to be found, "
+                "`task=query` for questions; without it the vectors fit less well",
+                name,
+            )
+        return options.prompt or ""
+    if known is None:
+        raise UsageError(
+            f"`task={options.task}`: the prompts of {name} are not known",
+            hint="give the one that the model's own documentation says with `prompt=TEXT`",
+            option="task",
+        )
+    return known.prompt(options.task)
+
+
+def warn_of_truncation(name: str, known: KnownModel | None, width: int) -> None:
+    """Warn where the model was not trained for vectors truncated to ``width``."""
+    if known is None or known.matryoshka is None:
+        log.warning(
+            "`dims=%d`: %s is not known to be trained for truncated vectors (Matryoshka); "
+            "they may fit much less well",
+            width,
+            name,
+        )
+    elif not known.matryoshka.covers(width):
+        log.warning(
+            "`dims=%d`: %s is documented for vectors truncated to %s; others may fit less well",
+            width,
+            name,
+            known.matryoshka,
+        )

@@ -2,17 +2,18 @@
 
 llama.cpp writes to stderr by default and, on an internal error, starts a debugger. Both are set
 right here before the shared library is first touched. Its log goes to the logger
-``llama_cli.llama_cpp``; recent errors are also kept, so that a failure can say why.
+``llama_cli.llama_cpp``; errors are also noted, so that a failure can say why.
 """
 
 from __future__ import annotations
 
-import collections
 import ctypes
 import functools
 import logging
 import os
 from typing import Any
+
+from llama_cli.engine.errors import note_error
 
 log = logging.getLogger("llama_cli.llama_cpp")
 log.addHandler(logging.NullHandler())
@@ -21,8 +22,6 @@ log.addHandler(logging.NullHandler())
 # 5 continues the line before it; such fragments are progress dots.
 _LOG_LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 _LOG_ERROR = 4
-
-_recent_errors: collections.deque[str] = collections.deque(maxlen=8)
 
 
 @functools.cache
@@ -44,27 +43,10 @@ def _log_callback(binding: Any) -> Any:
     def receive(level: int, text: bytes, _user_data: object) -> None:
         line = text.decode("utf-8", "replace").rstrip("\n")
         if level == _LOG_ERROR:
-            _recent_errors.append(line)
+            note_error(line)
         log.log(_LOG_LEVELS.get(level, logging.DEBUG), "%s", line)
 
     return binding.llama_log_callback(receive)
-
-
-def forget_errors() -> None:
-    """Start afresh before a call whose failure `last_error` shall explain."""
-    _recent_errors.clear()
-
-
-def last_error() -> str:
-    """What llama.cpp said first about the failure of the last call; empty if nothing."""
-    return next((_without_prefix(line) for line in _recent_errors if line.strip()), "")
-
-
-def _without_prefix(line: str) -> str:
-    """Drop the names of C++ functions that llama.cpp puts before its messages."""
-    head, separator, tail = line.partition(": ")
-    message = tail if separator and " " not in head else line
-    return message.removeprefix("error loading model: ")
 
 
 def binding_version() -> str:

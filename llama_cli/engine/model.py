@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from llama_cli.closing import Closing
 from llama_cli.engine.devices import Placement
+from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels.backend import Kernels, use_kernels
 from llama_cli.engine.kernels.installed import cpu_features
-from llama_cli.engine.library import (
-    forget_errors,
-    last_error,
-    llama_cpp,
-)
+from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
 from llama_cli.splits import size_of_parts
+
+log = logging.getLogger(__name__)
 
 # `enum llama_pooling_type` in llama.h.
 _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
@@ -46,7 +48,7 @@ class Model(Closing):
         if vocabulary_only:
             self.handle = _load(path, placement, repack=True, vocabulary_only=True)
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
-            self.facts = _facts_in_metadata(self.handle, path)
+            self.facts = _read_facts(self.handle, path, vocabulary_only=True)
             return
         # Before the model is loaded: llama.cpp then decides where its weights go.
         if not placement.on_gpu and _size(path) <= SMALL_MODEL_BYTES:
@@ -55,7 +57,7 @@ class Model(Closing):
         try:
             check_kind(self.handle, path)
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
-            self.facts = _read_facts(self.handle, path)
+            self.facts = _read_facts(self.handle, path, vocabulary_only=False)
             if self.kernels is not None and self._is_wide() and "amx_tile" in cpu_features():
                 self.take_weights(path)
         except BaseException:
@@ -88,6 +90,32 @@ class Model(Closing):
             self.handle = None
 
 
+@contextlib.contextmanager
+def open_replicas(path: Path, placement: Placement) -> Iterator[list[Model]]:
+    """Load a model once for each GPU, so that all of them work on different texts.
+
+    On the CPU, and where one GPU cannot hold it, it is loaded once in all.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+
+    def load(placements: Sequence[Placement]) -> list[Model]:
+        return [stack.enter_context(Model(path, where)) for where in placements]
+
+    with contextlib.ExitStack() as stack:
+        each = placement.split()
+        try:
+            models = load(each)
+        except ModelError as error:
+            if len(each) == 1:
+                raise
+            log.debug("the model goes over all GPUs together, because of one alone: %s", error)
+            stack.close()
+            models = load([placement])
+        yield models
+
+
 def _size(path: Path) -> int:
     try:
         return size_of_parts(path)
@@ -111,8 +139,7 @@ def _load(path: Path, placement: Placement, *, repack: bool, vocabulary_only: bo
     forget_errors()
     handle = lib.llama_model_load_from_file(os.fsencode(path), params)
     if not handle:
-        reason = last_error() or "llama.cpp gave no reason"
-        raise ModelError(f"{path}: cannot load the model: {reason}")
+        raise failure("load", path)
     return handle
 
 
@@ -120,7 +147,7 @@ def check_kind(handle: Any, path: Path) -> None:
     """Refuse a model of a kind that cannot embed.
 
     Raises:
-        ModelError: it is of one.
+        ModelError: the model is of such a kind.
     """
     lib = llama_cpp()
     if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
@@ -130,38 +157,28 @@ def check_kind(handle: Any, path: Path) -> None:
         raise ModelError(f"{path}: the file has no vocabulary, so it cannot read text")
 
 
-def _read_facts(handle: Any, path: Path) -> ModelFacts:
+def _read_facts(handle: Any, path: Path, *, vocabulary_only: bool) -> ModelFacts:
     lib = llama_cpp()
     architecture = _meta(handle, "general.architecture") or "unknown"
     pooling = _meta(handle, f"{architecture}.pooling_type")
-    ftype = lib.llama_ftype_name(lib.llama_model_ftype(handle)) or b"unknown"
+    if vocabulary_only:  # llama.cpp cannot be asked then: what it would make of the metadata
+        file_type = _meta(handle, "general.file_type")
+        ftype = lib.llama_ftype_name(int(file_type)) if file_type else None
+        width = int(_meta(handle, f"{architecture}.embedding_length") or 0)
+        dimension = int(_meta(handle, f"{architecture}.embedding_length_out") or width)
+        context = int(_meta(handle, f"{architecture}.context_length") or 0)
+    else:
+        ftype = lib.llama_ftype_name(lib.llama_model_ftype(handle))
+        width = lib.llama_model_n_embd(handle)
+        dimension = lib.llama_model_n_embd_out(handle)
+        context = lib.llama_model_n_ctx_train(handle)
     return ModelFacts(
         name=_meta(handle, "general.name") or path.stem,
         architecture=architecture,
-        quantization=_plain_type(ftype.decode("utf-8", "replace")),
-        dimension=lib.llama_model_n_embd_out(handle),
-        width=lib.llama_model_n_embd(handle),
-        context=lib.llama_model_n_ctx_train(handle),
-        pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
-        lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),
-        strip_accents=_flag(_meta(handle, "tokenizer.ggml.normalizer.strip_accents")),
-    )
-
-
-def _facts_in_metadata(handle: Any, path: Path) -> ModelFacts:
-    """The facts where llama.cpp has read the vocabulary alone: what it would make of the file."""
-    architecture = _meta(handle, "general.architecture") or "unknown"
-    width = int(_meta(handle, f"{architecture}.embedding_length") or 0)
-    pooling = _meta(handle, f"{architecture}.pooling_type")
-    ftype = _meta(handle, "general.file_type")
-    kind = llama_cpp().llama_ftype_name(int(ftype)) if ftype else None
-    return ModelFacts(
-        name=_meta(handle, "general.name") or path.stem,
-        architecture=architecture,
-        quantization=_plain_type((kind or b"unknown").decode("utf-8", "replace")),
-        dimension=int(_meta(handle, f"{architecture}.embedding_length_out") or width),
+        quantization=_plain_type((ftype or b"unknown").decode("utf-8", "replace")),
+        dimension=dimension,
         width=width,
-        context=int(_meta(handle, f"{architecture}.context_length") or 0),
+        context=context,
         pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
         lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),
         strip_accents=_flag(_meta(handle, "tokenizer.ggml.normalizer.strip_accents")),

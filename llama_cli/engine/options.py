@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from llama_cli.engine.facts import PoolingChoice
-from llama_cli.engine.known import Task
 
+Task = Literal["document", "query"]
 OnLong = Literal["truncate", "error"]
 
 

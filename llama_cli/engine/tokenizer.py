@@ -1,24 +1,22 @@
-"""Texts to token ids: the model's own tokenizer, its special tokens, and the cut at the limit."""
+"""Texts to token ids: the model's own tokenizer and special tokens, truncated at the limit."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
-from llama_cli.engine.specials import complete_frame
-from llama_cli.engine.warnings import vocabulary_doubts
-from llama_cli.engine.wordpiece import WordPiece, is_cased
+from llama_cli.engine.vocabulary import complete_frame, vocabulary_warnings
+from llama_cli.engine.wordpiece import build_wordpiece
 from llama_cli.errors import UsageError
 from llama_cli.records import TokenIds
 
 log = logging.getLogger(__name__)
-
 
 _MARGIN = 64
 
@@ -45,7 +43,7 @@ class ContentTokenizer(Protocol):
 
 
 class Tokenizer:
-    """Frames each text with the model's special tokens and cuts it to the limit."""
+    """Frames each text with the model's special tokens and truncates it to the limit."""
 
     def __init__(self, model: Model, max_length: int, prompt: str = "") -> None:
         """Prepare for texts.
@@ -63,26 +61,28 @@ class Tokenizer:
         self._frame = complete_frame(model, native)
         self._room = self._frame.room(max_length)
         self._content: ContentTokenizer = native
-        for doubt in vocabulary_doubts(model, native):
-            log.warning("%s %s", model.facts.name, doubt)
+        for warning in vocabulary_warnings(model, native):
+            log.warning("%s %s", model.facts.name, warning)
         if llama_cpp().llama_vocab_type(model.vocab) == llama_cpp().LLAMA_VOCAB_TYPE_WPM:
             self._content = build_wordpiece(model)
         self._prompt = prompt.encode()
         self._check_prompt()
 
     def _check_prompt(self) -> None:
-        taken = len(self._content.content_ids(self._prompt, self._room)) if self._prompt else 0
-        if taken >= self._room:
+        tokens = len(self._content.content_ids(self._prompt, self._room)) if self._prompt else 0
+        if tokens >= self._room:
             raise UsageError(
-                f"the prompt has {taken} tokens, and a text may have {self._room}",
+                f"the prompt has {tokens} tokens, and a text may have {self._room}",
                 hint="shorten the prompt, or raise `max_length`",
                 option="prompt",
             )
 
     def tokenize(self, text: bytes) -> Tokens:
-        """Tokens of one text behind the prompt. If cut, it keeps its closing special token."""
+        """Tokens of one text behind the prompt. The closing special token is never cut off."""
         content = self._content.content_ids(self._prompt + text, self._room)
-        return Tokens(self._frame.around(content[: self._room]), len(content) > self._room)
+        ids = np.asarray(content[: self._room], np.int32)
+        framed = np.concatenate((self._frame.opening, ids, self._frame.closing))
+        return Tokens(framed, len(content) > self._room)
 
 
 class NativeTokenizer:
@@ -125,40 +125,3 @@ class NativeTokenizer:
 def _head(text: bytes, size: int) -> bytes:
     """The first ``size`` bytes, less a character cut in two."""
     return text[:size].decode(errors="ignore").encode()
-
-
-def build_wordpiece(model: Model) -> WordPiece:
-    """The tokenizer of a BERT vocabulary; warns where the file leaves its case open."""
-    pieces, control = _read_pieces(model)
-    lowercase = model.facts.lowercase
-    if lowercase is None:
-        lowercase = not is_cased(pieces)
-        case = "lower-cased" if lowercase else "cased"
-        log.warning(
-            "%s does not say whether its vocabulary is lower-cased; "
-            "judging by its words it is %s, and is used so",
-            model.facts.name,
-            case,
-        )
-    strip = model.facts.strip_accents
-    return WordPiece(
-        pieces,
-        control,
-        _unknown_id(model),
-        lowercase=lowercase,
-        strip=lowercase if strip is None else strip,
-    )
-
-
-def _read_pieces(model: Model) -> tuple[list[str], set[int]]:
-    lib: Any = llama_cpp()
-    count = lib.llama_vocab_n_tokens(model.vocab)
-    texts = [lib.llama_vocab_get_text(model.vocab, i) for i in range(count)]
-    special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
-    control = {i for i in range(count) if lib.llama_vocab_get_attr(model.vocab, i) & special}
-    return [text.decode("utf-8", "replace") for text in texts], control
-
-
-def _unknown_id(model: Model) -> int:
-    # The binding has no call for it; 100 is BERT's own and llama.cpp's default.
-    return int(model.meta("tokenizer.ggml.unknown_token_id") or 100)

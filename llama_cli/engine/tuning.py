@@ -16,6 +16,10 @@ _STEP = 128
 _MOST_ON_CPU = 1024
 _MOST_ON_GPU = 4096
 
+# While a GPU computes one batch the host fills the masks of others. Eight contexts were faster than
+# four by a fifth in decoding alone, and slower in the whole engine (docs/gpu.md).
+_CONTEXTS_ON_GPU = 4
+
 # Models beyond this size fill the cores with the products of one text, and several contexts of them
 # would take much memory. They run on llama.cpp's own kernels, which several threads can share.
 SMALL_MODEL_BYTES = 1 << 30
@@ -53,7 +57,8 @@ def make_plan(
     """
     tokens = best_batch_tokens(width, on_gpu=on_gpu, own_kernels=own_kernels)
     if on_gpu:
-        return Plan(1, threads, tokens)
+        contexts = min(_CONTEXTS_ON_GPU, threads) if model_bytes <= SMALL_MODEL_BYTES else 1
+        return Plan(contexts, max(1, threads // contexts), tokens)
     if model_bytes <= SMALL_MODEL_BYTES:
         return Plan(threads, 1, tokens)
     return Plan(1, threads, tokens)
@@ -62,8 +67,9 @@ def make_plan(
 def best_batch_tokens(width: int, *, on_gpu: bool, own_kernels: bool) -> int:
     """Tokens a batch for which a token's work is least."""
     if on_gpu:
-        # Not measured: a start of about 2,000 tokens' work, and room to spare.
-        fixed, growing, most = 2000.0, 0.05 / width, _MOST_ON_GPU
+        # A start of some 350 tokens' work, and the mask of the whole batch, made on the host:
+        # measured with the default model only.
+        fixed, growing, most = 350.0, 0.5 / width, _MOST_ON_GPU
     elif own_kernels:
         # Activations leave the cache the sooner, the wider they are.
         fixed, growing, most = 20.0, 1.6e-7 * width, _MOST_ON_CPU

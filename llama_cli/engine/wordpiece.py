@@ -9,13 +9,18 @@ control characters that BERT removes, and has no limit of 100 characters for a w
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from llama_cli.engine.library import llama_cpp
+from llama_cli.engine.model import Model
 from llama_cli.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 # The library's own thread pool would compete with the decoding threads for the same cores.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -85,6 +90,43 @@ class WordPiece:
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._encode(text, add_special_tokens=False).ids
         return ids
+
+
+def build_wordpiece(model: Model) -> WordPiece:
+    """The tokenizer of a BERT vocabulary; warns where the file leaves its case open."""
+    pieces, control = _read_pieces(model)
+    lowercase = model.facts.lowercase
+    if lowercase is None:
+        lowercase = not is_cased(pieces)
+        case = "lower-cased" if lowercase else "cased"
+        log.warning(
+            "%s does not say whether its vocabulary is lower-cased; "
+            "judging by its words it is %s, and is used so",
+            model.facts.name,
+            case,
+        )
+    strip = model.facts.strip_accents
+    return WordPiece(
+        pieces,
+        control,
+        _unknown_id(model),
+        lowercase=lowercase,
+        strip=lowercase if strip is None else strip,
+    )
+
+
+def _read_pieces(model: Model) -> tuple[list[str], set[int]]:
+    lib: Any = llama_cpp()
+    count = lib.llama_vocab_n_tokens(model.vocab)
+    texts = [lib.llama_vocab_get_text(model.vocab, i) for i in range(count)]
+    special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+    control = {i for i in range(count) if lib.llama_vocab_get_attr(model.vocab, i) & special}
+    return [text.decode("utf-8", "replace") for text in texts], control
+
+
+def _unknown_id(model: Model) -> int:
+    # The binding has no call for it; 100 is BERT's own and llama.cpp's default.
+    return int(model.meta("tokenizer.ggml.unknown_token_id") or 100)
 
 
 def _unmark(piece: str, is_control: bool) -> str:

@@ -1,4 +1,4 @@
-"""Values of JSON and CSV as columns of Arrow, a few rows at a time."""
+"""Columns that are carried through: their types, and values of JSON and CSV as columns of Arrow."""
 
 from __future__ import annotations
 
@@ -9,22 +9,107 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from llama_cli.inputs.skips import SourceSkips
+from llama_cli.errors import InputError
+from llama_cli.inputs.skips import InputSkips
 from llama_cli.records import CarriedRow, TextRecord
 
+# Values are made into columns of so many rows, or of so many bytes of text.
 _BLOCK_ROWS = 64
 _BLOCK_BYTES = 1 << 16
+_DEEPEST = 30  # levels of nested types
+
+
+def merge_types(name: str, before: pa.Schema, schema: pa.Schema) -> pa.Schema:
+    """Both sets of columns, in types that hold the values of both, as floats do for integers.
+
+    Args:
+        name: of the input that has the second set, for messages.
+        before: the columns of the inputs before it.
+        schema: its own.
+
+    Raises:
+        InputError: there is no such type.
+    """
+    try:
+        return pa.unify_schemas([before, schema], promote_options="permissive")
+    except pa.ArrowException as error:
+        for field in schema:
+            other = before.field(field.name) if field.name in before.names else field
+            if not _have_common_type(other, field):
+                raise InputError(
+                    f"{name}: {field.name} is {field.type} here and {other.type} before, so that "
+                    "column cannot be kept",
+                    hint="leave it out of `keep`, or make them alike",
+                ) from error
+        raise
+
+
+def _have_common_type(*fields: pa.Field) -> bool:
+    try:
+        pa.unify_schemas([pa.schema([field]) for field in fields], promote_options="permissive")
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def no_common_type(name: str, column: str) -> InputError:
+    """The error of a carried column whose values have no type in common."""
+    return InputError(
+        f"{name}: the values of {column} have no type in common, so that column cannot be kept",
+        hint="leave it out of `keep`",
+    )
+
+
+def storable(schema: pa.Schema) -> pa.Schema:
+    """The columns in types that a Parquet file can have, where all values are null or empty.
+
+    Raises:
+        InputError: an object has no keys in any row.
+    """
+    fields = []
+    for field in schema:
+        if reason := _unstorable(field.type):
+            raise InputError(
+                f"{field.name} {reason}, so that column cannot be kept",
+                hint="leave it out of `keep`",
+            )
+        fields.append(field.with_type(pa.string()) if pa.types.is_null(field.type) else field)
+    return pa.schema(fields)
+
+
+def _unstorable(kind: pa.DataType, depth: int = 0) -> str | None:
+    """Why Parquet cannot hold such values; None where it can."""
+    if depth > _DEEPEST:
+        return "is nested too deeply"
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return "has an empty object in all rows"
+    inner = (kind.field(number).type for number in range(kind.num_fields))
+    return next((reason for item in inner if (reason := _unstorable(item, depth + 1))), None)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The same without what depends on a file: dictionaries, and views of strings."""
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(plain_type(field.type)) for field in kind])
+    make = pa.large_list if pa.types.is_large_list(kind) else pa.list_
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+        return make(kind.value_field.with_type(plain_type(kind.value_type)))
+    return kind
 
 
 class ParsedRow(NamedTuple):
-    """A text and the values beside it, in the order of the carried columns."""
+    """A text, and its values in the order of the carried columns."""
 
     record: TextRecord
     values: Sequence[Any]
 
 
 def attach_carried(
-    rows: Iterator[ParsedRow], schema: pa.Schema, skips: SourceSkips, most: int | None
+    rows: Iterator[ParsedRow], schema: pa.Schema, skips: InputSkips, most: int | None
 ) -> Iterator[TextRecord]:
     """The records with their carried columns.
 
@@ -38,13 +123,13 @@ def attach_carried(
         yield from (row.record for row in rows)
         return
     missing = sys.maxsize if most is None else most
-    while missing and (block := list(_take_block(rows, min(missing, _BLOCK_ROWS)))):
+    while missing and (block := list(_read_block(rows, min(missing, _BLOCK_ROWS)))):
         for record in _convert(block, schema, skips):
             missing -= 1
             yield record
 
 
-def _take_block(rows: Iterator[ParsedRow], most: int) -> Iterator[ParsedRow]:
+def _read_block(rows: Iterator[ParsedRow], most: int) -> Iterator[ParsedRow]:
     size = 0
     for row in islice(rows, most):
         yield row
@@ -53,12 +138,12 @@ def _take_block(rows: Iterator[ParsedRow], most: int) -> Iterator[ParsedRow]:
             return
 
 
-def _convert(block: list[ParsedRow], schema: pa.Schema, skips: SourceSkips) -> Iterator[TextRecord]:
+def _convert(block: list[ParsedRow], schema: pa.Schema, skips: InputSkips) -> Iterator[TextRecord]:
     try:
         batch = _to_batch(block, schema)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         if len(block) == 1:
-            skips.add_bad(block[0].record.line, _describe(block[0], schema) or str(error))
+            skips.add_bad(block[0].record.line, _name_misfit(block[0], schema) or str(error))
             return
         for row in block:
             yield from _convert([row], schema, skips)
@@ -69,34 +154,34 @@ def _convert(block: list[ParsedRow], schema: pa.Schema, skips: SourceSkips) -> I
 
 def _to_batch(block: Sequence[ParsedRow], schema: pa.Schema) -> pa.RecordBatch:
     columns = [
-        pa.array([mended(row.values[number]) for row in block], field.type)
+        pa.array([without_surrogates(row.values[number]) for row in block], field.type)
         for number, field in enumerate(schema)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _describe(row: ParsedRow, schema: pa.Schema) -> str | None:
-    """Which value does not fit."""
+def _name_misfit(row: ParsedRow, schema: pa.Schema) -> str | None:
+    """Which value does not fit its column's type."""
     for value, field in zip(row.values, schema, strict=True):
         try:
-            pa.array([mended(value)], field.type)
+            pa.array([without_surrogates(value)], field.type)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             return f"the value of {field.name} is not {field.type}"
     return None
 
 
-def mended(value: Any) -> Any:
-    """The value with half surrogates, which JSON can write and UTF-8 cannot, as U+FFFD."""
+def without_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for half surrogates, which JSON can write and UTF-8 cannot."""
     if isinstance(value, str):
-        return mend_surrogates(value)[0] if not value.isascii() else value
+        return replace_surrogates(value)[0] if not value.isascii() else value
     if isinstance(value, list):
-        return [mended(one) for one in value]
+        return [without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {mended(key): mended(one) for key, one in value.items()}
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
     return value
 
 
-def mend_surrogates(text: str) -> tuple[str, bool]:
+def replace_surrogates(text: str) -> tuple[str, bool]:
     """The text with pairs of surrogates joined and lone ones as U+FFFD; whether it had any."""
     try:
         text.encode()

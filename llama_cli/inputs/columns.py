@@ -10,20 +10,35 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from llama_cli.errors import InputError, UsageError
-from llama_cli.inputs.options import EVERY_COLUMN
+from llama_cli.inputs.carried import plain_type
 
 TEXT_COLUMN = "text"
-_SHOWN = 20
-_DEEPEST = 30
+EVERY_COLUMN = "*"
+_LISTED = 20  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """What the user said about columns.
+
+    Attributes:
+        text: the column with the texts, or None for the obvious one.
+        carried: columns to carry through: names, ``name=new``, or ``*`` for all.
+        reserved: names of the output's own columns, which those cannot have.
+    """
+
+    text: str | None = None
+    carried: tuple[str, ...] = ()
+    reserved: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is read of a table.
+    """The columns of one input that are read.
 
     Attributes:
         text: name of the column with the texts.
-        kept: names of the columns carried through, in order, as the table has them; None for one
+        carried: names of the columns carried through, in order, as the input has them; None for one
             that only other inputs have.
         schema: of the same columns as the output has them: their names there, and their types.
     """
@@ -34,7 +49,7 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """Names of all columns to read."""
+        """Names of all columns to read, each once."""
         return list(
             dict.fromkeys((self.text, *(name for name in self.carried if name is not None)))
         )
@@ -45,11 +60,11 @@ class Columns:
         return Columns(self.text, tuple(own.get(name) for name in schema.names), schema)
 
 
-def refuse_twins(name: str, columns: Sequence[str], used: Iterable[str]) -> None:
-    """Two columns of one name cannot be told apart.
+def refuse_same_names(name: str, columns: Sequence[str], used: Iterable[str]) -> None:
+    """Refuse columns that cannot be told apart by their names.
 
     Raises:
-        InputError: one that is used has a twin.
+        InputError: one that is used has the name of another.
     """
     for column in used:
         if list(columns).count(column) > 1:
@@ -71,7 +86,7 @@ def choose_text_column(
         InputError: there is no such column, or it has no text, or none is the obvious choice.
     """
     if wanted is None and TEXT_COLUMN in columns:
-        wanted = TEXT_COLUMN  # no other is taken in its place
+        wanted = TEXT_COLUMN  # no other will do instead
     if wanted is not None:
         if wanted not in columns:
             raise InputError(
@@ -103,31 +118,28 @@ def suggest_column(wanted: str, columns: Iterable[str]) -> str:
 
 
 def _listing(columns: Sequence[str], are: str = "there are") -> str:
-    shown = ", ".join(columns[:_SHOWN])
-    rest = len(columns) - _SHOWN
+    shown = ", ".join(columns[:_LISTED])
+    rest = len(columns) - _LISTED
     return f"{are}: {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
-def choose_kept(
-    name: str, schema: pa.Schema, text: str, wanted: Sequence[str], taken: Sequence[str]
-) -> Columns:
-    """The columns carried through.
+def choose_columns(name: str, schema: pa.Schema, text: str, choice: ColumnChoice) -> Columns:
+    """The column with the texts, and those carried through.
 
     Args:
         name: the table's name, for messages.
         schema: of all its columns.
         text: the column with the texts, which ``*`` leaves out: it is in the output already.
-        wanted: names, ``name=new`` to give one another name, or ``*`` for all.
-        taken: names of the output's own columns.
+        choice: what the user said.
 
     Raises:
         InputError: there is no such column.
         UsageError: two columns of the output would have the same name.
     """
-    names = _chosen_names(name, schema.names, text, wanted)
-    refuse_twins(name, schema.names, (text, *names))
+    names = _chosen_names(name, schema.names, text, choice.carried)
+    refuse_same_names(name, schema.names, (text, *names))
     for new in names.values():
-        if new in taken:
+        if new in choice.reserved:
             old = next(old for old in names if names[old] == new)
             raise UsageError(
                 f"{name}: a carried column cannot be called {new}, as one of the output is",
@@ -166,79 +178,3 @@ def _chosen_names(
         if list(chosen.values()).count(new) > 1:
             raise UsageError(f"`keep`: two columns would be called {new}", option="keep")
     return chosen
-
-
-def merge_types(name: str, one: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """Both sets of columns in types that hold the values of both, as integers and floats do.
-
-    Raises:
-        InputError: there is no such type.
-    """
-    try:
-        return pa.unify_schemas([one, other], promote_options="permissive")
-    except pa.ArrowException as error:
-        for field in other:
-            if field.name in one.names and not _can_be_one(one.field(field.name), field):
-                raise InputError(
-                    f"{name}: {field.name} is {field.type} here and {one.field(field.name).type} "
-                    "before, so that column cannot be kept",
-                    hint="leave it out of `keep`, or make them alike",
-                ) from error
-        raise
-
-
-def _can_be_one(one: pa.Field, other: pa.Field) -> bool:
-    try:
-        pa.unify_schemas([pa.schema([one]), pa.schema([other])], promote_options="permissive")
-    except pa.ArrowException:
-        return False
-    return True
-
-
-def several_types(name: str, column: str) -> InputError:
-    """The error of a carried column whose values have no type in common."""
-    return InputError(
-        f"{name}: the values of {column} have no type in common, so that column cannot be kept",
-        hint="leave it out of `keep`",
-    )
-
-
-def _find_fault(kind: pa.DataType, depth: int = 0) -> str | None:
-    """Why Parquet cannot hold such values."""
-    if depth > _DEEPEST:
-        return "is nested too deeply"
-    if pa.types.is_struct(kind) and not kind.num_fields:
-        return "has an empty object in all rows"
-    parts = (kind.field(number).type for number in range(kind.num_fields))
-    return next((fault for part in parts if (fault := _find_fault(part, depth + 1))), None)
-
-
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The same without what depends on a file: dictionaries, and views of strings."""
-    if pa.types.is_dictionary(kind):
-        return plain_type(kind.value_type)
-    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
-    if pa.types.is_struct(kind):
-        return pa.struct([part.with_type(plain_type(part.type)) for part in kind])
-    make = pa.large_list if pa.types.is_large_list(kind) else pa.list_
-    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
-        return make(kind.value_field.with_type(plain_type(kind.value_type)))
-    return kind
-
-
-def storable(schema: pa.Schema) -> pa.Schema:
-    """The columns in types that a Parquet file can have, where all values are null or empty.
-
-    Raises:
-        InputError: an object has no keys in any row.
-    """
-    fields = []
-    for field in schema:
-        if fault := _find_fault(field.type):
-            raise InputError(
-                f"{field.name} {fault}, so that column cannot be kept",
-                hint="leave it out of `keep`",
-            )
-        fields.append(field.with_type(pa.string()) if pa.types.is_null(field.type) else field)
-    return pa.schema(fields)

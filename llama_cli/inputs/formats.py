@@ -1,63 +1,35 @@
-"""Which formats inputs may have, and how one is recognized: the one table of them."""
+"""The formats of inputs: the one list of them, and how the format of an input is recognized.
+
+To add a format, write a class in a file of its own in `readers/` and enter it in `FORMATS`:
+
+- Derive it from `TextFormat` (`readers/text.py`) if it is read from start to end, as JSON Lines is.
+  It has to find its columns at the start of an input (`detect`), and to read texts (`read`).
+  Lines, decompression, pipes, and resuming behind any text come with the class.
+- Derive it from `TableFormat` (`readers/tables.py`) if rows can be found by number, as in Parquet.
+  It has to open a table, which has a schema and gives Arrow batches from a row on (`open_table`).
+  Columns, their types, and resuming behind any text come with the class.
+- Derive it from `Format` (`readers/base.py`) if it is like neither.
+
+All else follows from the class: how such inputs are recognized, and the table in the documents
+(``make docs``). Only its name has to be given to the command line as well (`Format` in
+`cli/options.py`), whose help does not wait for all readers to load. Tests that go through all
+formats read what other tools write: `tests/inputs/writers.py` says how they write it.
+"""
 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import NamedTuple
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.compression import COMPRESSIONS
+from llama_cli.inputs.readers.arrow import Arrow
+from llama_cli.inputs.readers.base import Candidate, Format
+from llama_cli.inputs.readers.delimited import Csv, Tsv
+from llama_cli.inputs.readers.json_lines import JsonLines
+from llama_cli.inputs.readers.parquet import Parquet
+from llama_cli.inputs.readers.text import PlainText
+from llama_cli.inputs.stream import CHUNK, COMPRESSIONS
 
-
-class Format(NamedTuple):
-    """A format that inputs may have."""
-
-    name: str
-    suffixes: tuple[str, ...]
-    magics: tuple[bytes, ...]
-    content: str
-    """What one row is, in words for the documentation."""
-    columns: str
-    """Where its columns come from, in words for the documentation; empty where it has none."""
-    compressible: bool
-    """Whether it is read from start to end, so that it may be packed or come through a pipe."""
-
-
-TEXT = Format("text", (".txt", ".text", ".md"), (), "a line that is not blank", "", True)
-JSON = Format(
-    "jsonl",
-    (".jsonl", ".ndjson", ".json"),
-    (),
-    "a line with a JSON object",
-    "the keys; types of the whole file",
-    True,
-)
-CSV = Format(
-    "csv",
-    (".csv",),
-    (),
-    "a row; its header shows what separates fields: comma, semicolon, tab or bar",
-    "by the header; kept as text",
-    True,
-)
-TSV = Format(
-    "tsv",
-    (".tsv", ".tab"),
-    (),
-    "a row with tabs between fields",
-    "by the header; kept as text",
-    True,
-)
-PARQUET = Format("parquet", (".parquet", ".pq"), (b"PAR1",), "a row", "by the schema", False)
-ARROW = Format(
-    "arrow",
-    (".arrow", ".feather", ".ipc", ".arrows"),
-    (b"ARROW1", b"\xff\xff\xff\xff"),
-    "a row of an Arrow file (Feather 2) or stream",
-    "by the schema",
-    False,
-)
-FORMATS = (TEXT, JSON, CSV, TSV, PARQUET, ARROW)
+FORMATS: tuple[type[Format], ...] = (PlainText, JsonLines, Csv, Tsv, Parquet, Arrow)
 
 # The longer mark first: UTF-32's begins with UTF-16's.
 _NOT_TEXT = (
@@ -98,46 +70,51 @@ _HINTS = {
 # into a text is no reason to refuse it.
 _NUL_SHARE = 4
 
-LONGEST_MAGIC = _TAR_AT + 5
 
-
-def find_format(name: str, head: bytes, wanted: str | None) -> Format:
-    """The format of an input.
+def detect_format(candidate: Candidate, wanted: str | None) -> Format:
+    """Find out an input's format, and which of its columns are read.
 
     Args:
-        name: its name; what tells that it is compressed counts for nothing.
-        head: the first bytes of its unpacked content.
+        candidate: the input.
         wanted: the name of the format that the user says it has, or None.
 
-    Returns:
-        The user's choice; else Parquet or Arrow where it begins like it; else what the suffix of
-        its name says; else text.
+    Raises:
+        InputError: it does not have its format, or not the columns.
+        UsageError: a carried column would have the name of another.
+    """
+    stream = candidate.stream
+    head = stream.peek(lambda ahead: b"\n" in ahead or len(ahead) >= CHUNK)
+    kind = _find_format(candidate.file.file_name, head, wanted)
+    if kind.streamed:
+        _refuse_binary(head, stream.name)
+    return kind.detect(candidate)
+
+
+def _find_format(name: str, head: bytes, wanted: str | None) -> type[Format]:
+    """The user's choice; else that of the first bytes; else that of the suffix; else text.
+
+    A suffix that tells of compression counts for nothing.
     """
     if wanted is not None:
-        return next(one for one in FORMATS if one.name == wanted)
-    for one in FORMATS:
-        if head.startswith(one.magics):
-            return one
+        return next(kind for kind in FORMATS if kind.name == wanted)
+    for kind in FORMATS:
+        if head.startswith(kind.magics):
+            return kind
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
-    packed = {kind.suffix for kind in COMPRESSIONS}
-    suffix = next((suffix for suffix in reversed(suffixes) if suffix not in packed), "")
-    return next((one for one in FORMATS if suffix in one.suffixes), TEXT)
+    compressed = {compression.suffix for compression in COMPRESSIONS}
+    suffix = next((suffix for suffix in reversed(suffixes) if suffix not in compressed), "")
+    return next((kind for kind in FORMATS if suffix in kind.suffixes), PlainText)
 
 
-def refuse_binary(head: bytes, name: str) -> None:
-    """Refuse a stream whose first bytes belong to what is not text.
-
-    Raises:
-        InputError: naming the format.
-    """
-    for magic, found in _NOT_TEXT:
+def _refuse_binary(head: bytes, name: str) -> None:
+    for magic, content in _NOT_TEXT:
         if head.startswith(magic):
-            raise _not_text(name, found)
+            raise _not_text(name, content)
     if head[_TAR_AT:].startswith(b"ustar"):
         raise _not_text(name, "a tar file")
     if len(head) < _NUL_SHARE * head.count(0):
         raise _not_text(name, "binary data or UTF-16 text")
 
 
-def _not_text(name: str, found: str) -> InputError:
-    return InputError(f"{name}: is {found}, not text in UTF-8", hint=_HINTS.get(found))
+def _not_text(name: str, content: str) -> InputError:
+    return InputError(f"{name}: is {content}, not text in UTF-8", hint=_HINTS.get(content))

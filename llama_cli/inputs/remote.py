@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
-from llama_cli.storage.reader import RemoteFile
-from llama_cli.storage.resolve import FoundFile, find_file, find_files
+from llama_cli.storage.reader import RemoteFile, RemoteObject
+from llama_cli.storage.resolve import find_file, find_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,62 +19,57 @@ class RemoteInput:
         name: its URL, without what may be secret.
     """
 
-    remote: FoundFile
+    remote: RemoteObject
     name: str
 
     @property
     def file_name(self) -> str:
-        """Its name without a folder."""
         return self.remote.file_name
 
     @property
     def address(self) -> str:
-        """Its URL, without what may be secret."""
         return self.remote.address
 
     @property
     def is_regular(self) -> bool:
-        """It is: it can be asked for again."""
-        return True
+        return True  # it can be asked for again
 
     @property
-    def has_parts(self) -> bool:
-        """Whether the server sends parts of it."""
+    def seekable(self) -> bool:
+        """Whether the server sends ranges of it."""
         return self.remote.has_ranges
 
     @property
     def version(self) -> str:
-        """What the server calls this version; empty where it does not say."""
         return self.remote.version
 
     def size(self) -> int | None:
-        """Its size in bytes; None where the server does not say."""
         return self.remote.size
 
     def open(self) -> BinaryIO:
-        """Open it for reading bytes; what is asked first is its first part."""
+        """Open it for reading bytes. The server is asked when the first are read."""
         return cast(BinaryIO, RemoteFile(self.remote))
 
     def named(self, name: str) -> Self:
-        """The same under another name."""
+        """The same input under another name."""
         return replace(self, name=name)
 
     def __str__(self) -> str:
         return self.address
 
 
-def find_remote(url: str, left_out: Iterable[str]) -> list[RemoteInput]:
+def find_remote(url: str, exclude: Iterable[str]) -> list[RemoteInput]:
     """The files that a URL means.
 
     Args:
         url: of a file, a folder or a pattern.
-        left_out: URLs that are not taken from folders and patterns.
+        exclude: URLs that folders and patterns leave out.
 
     Raises:
         InputError: there is none, or it cannot be read.
         InputReadError: the server does not answer.
     """
-    return [RemoteInput(file, file.address) for file in find_files(url, left_out)]
+    return [RemoteInput(file, file.address) for file in find_files(url, exclude)]
 
 
 def find_remote_file(url: str) -> RemoteInput:

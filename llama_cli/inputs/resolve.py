@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from llama_cli.errors import InputError
+from llama_cli.inputs.remote import find_remote
 from llama_cli.storage.address import is_remote, unknown_scheme
 
 STANDARD_INPUT = Path("/dev/stdin")
@@ -31,7 +32,7 @@ class Input(Protocol):
 
     @property
     def address(self) -> str:
-        """Where it is, in words by which it is known again."""
+        """Its path or URL, by which a later run knows it again."""
         ...
 
     @property
@@ -40,7 +41,7 @@ class Input(Protocol):
         ...
 
     @property
-    def has_parts(self) -> bool:
+    def seekable(self) -> bool:
         """Whether any part of it can be read without those before."""
         ...
 
@@ -62,7 +63,7 @@ class Input(Protocol):
         ...
 
     def named(self, name: str) -> Self:
-        """The same under another name."""
+        """The same input under another name."""
         ...
 
 
@@ -89,17 +90,17 @@ class InputFile:
         return str(self.path.absolute())
 
     @property
-    def has_parts(self) -> bool:
-        """Whether it is a file."""
+    def seekable(self) -> bool:
+        """Whether it is a regular file."""
         return self.is_regular
 
     @property
     def version(self) -> str:
-        """None: what a disk says of a file's last change may be wrong."""
+        """Empty: a disk's time of a file's last change may be wrong."""
         return ""
 
     def named(self, name: str) -> Self:
-        """The same under another name."""
+        """The same input under another name."""
         return type(self)(self.path, name)
 
     def __str__(self) -> str:
@@ -129,7 +130,7 @@ class InputFile:
 
 
 def is_descriptor(path: Path) -> bool:
-    """Whether it stands for an open file of this process, whose name is no name to go by."""
+    """Whether it stands for an open file of this process, so that its name says nothing."""
     return path == STANDARD_INPUT or path.is_relative_to("/dev/fd")
 
 
@@ -145,8 +146,8 @@ def find_inputs(
         words: names of files, folders (all files in it and below, without hidden ones, sorted by
             name) and pipes, patterns with ``*``, ``**``, ``?`` or ``[…]``, URLs, and ``-`` for
             standard input.
-        exclude: files that are not taken from folders and patterns, as the output is not.
-        is_no_input: tells of other files that are not taken from there either.
+        exclude: files and URLs that folders and patterns leave out, as that of the output.
+        is_no_input: tells of other files that they leave out.
 
     Returns:
         At least one. A single one goes by its name alone, several by the paths that lead to them,
@@ -156,42 +157,39 @@ def find_inputs(
         InputError: there is none, or one cannot be read.
     """
     exclude = [*exclude]
-    left_out = {os.path.realpath(path) for path in exclude if isinstance(path, Path)}
+    excluded = {os.path.realpath(path) for path in exclude if isinstance(path, Path)}
 
-    def is_left_out(path: Path) -> bool:
-        return os.path.realpath(path) in left_out or is_no_input(path)
+    def is_excluded(path: Path) -> bool:
+        return os.path.realpath(path) in excluded or is_no_input(path)
 
     paths: list[Path] = []
-    found_at: list[Path | Input] = []
+    inputs: list[Path | Input] = []  # remote ones among the paths
     for word in words:
         if is_remote(word):
-            # Here and not above: a run that needs no network does not load what knows it.
-            from llama_cli.inputs.remote import find_remote
-
-            found_at += find_remote(word, [url for url in exclude if isinstance(url, str)])
+            inputs += find_remote(word, [url for url in exclude if isinstance(url, str)])
             continue
         try:
-            found = _expand(word, is_left_out)
+            found = _expand(word, is_excluded)
             for path in found:
                 _check_readable(path)
         except OSError as error:
             raise InputError(f"{error.filename or word}: {error.strerror}") from error
         paths += found
-        found_at += found
+        inputs += found
     if paths.count(STANDARD_INPUT) > 1:
         raise InputError("standard input can be read once only")
-    if len(paths) == len(found_at) == 1:
+    if len(paths) == len(inputs) == 1:
         (path,) = paths
         regular = InputFile(path, path.name)
         return [regular if regular.is_regular else InputFile(path, "pipe")]
-    return [_named_by_path(one) if isinstance(one, Path) else one for one in found_at]
+    return [_named_by_path(file) if isinstance(file, Path) else file for file in inputs]
 
 
 def _named_by_path(path: Path) -> InputFile:
     return InputFile(path, "pipe" if is_descriptor(path) else str(path))
 
 
-def _expand(word: str, is_left_out: Callable[[Path], bool]) -> list[Path]:
+def _expand(word: str, is_excluded: Callable[[Path], bool]) -> list[Path]:
     if word == "-":
         return [STANDARD_INPUT]
     if not word:  # a variable that is not set, perhaps; it would stand for the current folder
@@ -200,12 +198,12 @@ def _expand(word: str, is_left_out: Callable[[Path], bool]) -> list[Path]:
     if (reason := unknown_scheme(word)) and not path.exists():
         raise InputError(reason)
     if path.is_dir():
-        found = [one for one in sorted(_walk(path)) if not is_left_out(one)]
+        found = [file for file in sorted(_walk(path)) if not is_excluded(file)]
         if not found:
             raise InputError(f"{word}: there is no file in this folder")
         return found
     if not os.path.lexists(path) and glob.has_magic(word):
-        found = [one for one in match_files(word) if not is_left_out(one)]
+        found = [file for file in match_files(word) if not is_excluded(file)]
         if not found:
             raise InputError(f"{word}: no file matches")
         return found
@@ -217,29 +215,29 @@ def match_files(pattern: str) -> list[Path]:
 
     ``**`` does not follow links, which may lead in a circle.
     """
-    parts = Path(pattern).parts
-    fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-    root, rest = Path(*parts[:fixed]), list(parts[fixed:])
+    names = Path(pattern).parts
+    fixed = next((at for at, name in enumerate(names) if glob.has_magic(name)), len(names))
+    root, rest = Path(*names[:fixed]), list(names[fixed:])
     if not rest:
         return []
     if rest[-1] == "**":
         rest.append("*")
-    shows_hidden = any(part.startswith(".") for part in rest)
+    shows_hidden = any(name.startswith(".") for name in rest)
     matches = {path for path in root.glob("/".join(rest)) if path.is_file()}
     return sorted(
         path
         for path in matches
-        if shows_hidden or not any(part.startswith(".") for part in path.parts[len(root.parts) :])
+        if shows_hidden or not any(name.startswith(".") for name in path.parts[len(root.parts) :])
     )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     """The files in a folder and below, hidden ones left out."""
 
-    def stop(error: OSError) -> None:
+    def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: {error.strerror}") from error
 
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(parent, name)

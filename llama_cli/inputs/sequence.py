@@ -1,41 +1,57 @@
-"""All inputs of a run, one after the other: their texts, and how to resume them later."""
+"""All inputs of a run, one after the other: their texts, and how to resume behind any of them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
 from llama_cli.closing import Closing
 from llama_cli.errors import InputError
-from llama_cli.inputs.columns import merge_types, storable
-from llama_cli.inputs.detect import Description, describe
-from llama_cli.inputs.formats import JSON
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.carried import merge_types, storable
+from llama_cli.inputs.columns import ColumnChoice
+from llama_cli.inputs.fingerprint import Fingerprint, fingerprint_file
+from llama_cli.inputs.formats import detect_format
+from llama_cli.inputs.readers.base import Candidate, Format, Reader
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.skips import SkipLog, SkippedRows
-from llama_cli.inputs.source import (
-    Fingerprint,
-    OpenInput,
-    Source,
-    fingerprint_file,
-    open_source,
-)
 from llama_cli.inputs.stream import ByteStream
 from llama_cli.records import TextRecord
 
+OnBadRow = Literal["error", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How the user wants inputs to be read.
+
+    Attributes:
+        format: name of the format of all inputs, or None to go by their names and first bytes.
+        column: the column with the texts, or None for the obvious one.
+        keep: columns to carry through: names, ``name=new``, or ``*`` for all.
+        on_bad_row: ``skip`` rows that cannot be used, or raise `BadRowError` (``error``).
+        limit: texts after which no more are read, or None.
+    """
+
+    format: str | None = None
+    column: str | None = None
+    keep: tuple[str, ...] = ()
+    on_bad_row: OnBadRow = "error"
+    limit: int | None = None
+
 
 class Position(NamedTuple):
-    """A text in the inputs: where a run can resume behind it."""
+    """Where a text is in the inputs, so that a run can resume behind it."""
 
-    source: int = 0
+    input_index: int = 0
     """Number of its input, from 0."""
     line: int = 0
-    """Its line, or row of a table, from 1; 0 before the first text."""
+    """Line where it begins, or row of a table, from 1; 0 before the first text."""
     offset: int = 0
-    """Just after it, as the input counts."""
+    """Where it ends, as `TextRecord` has it."""
 
 
 START = Position()
@@ -56,58 +72,58 @@ class InputSequence(Closing):
     """The inputs in order. One thread reads ahead while another asks. It is a context manager."""
 
     def __init__(self, files: Sequence[Input], options: ReadOptions) -> None:
-        """Nothing is opened yet.
+        """Open nothing yet.
 
         Args:
             files: the inputs, at least one.
-            options: what the user chose.
+            options: how they are read.
         """
         self.files = files
         self.skips = SkipLog(skip_bad_rows=options.on_bad_row == "skip")
         self.carried = pa.schema([])
         self._options = options
-        self._taken: Sequence[str] = ()
-        self._found: dict[int, Description] = {}
-        self._pipes: dict[int, OpenInput] = {}
+        self._choice = ColumnChoice(options.column, options.keep)
+        self._formats: dict[int, Format] = {}
+        self._pipes: dict[int, ByteStream] = {}  # opened, and not yet read
         self._sizes = [file.size() for file in files]
-        self._opened: dict[int, OpenInput] = {}
+        self._opened: dict[int, ByteStream] = {}
         self._rows = 0
         self._next = 0  # input that is read next
         self._done: dict[int, Fingerprint] = {}  # inputs read to their ends
-        self._sources: dict[int, Source] = {}  # inputs whose digests may be asked for
+        self._readers: dict[int, Reader] = {}  # of inputs whose digests may be asked for
         self._last: Position | None = None  # the text at which a limit was reached
 
     @property
     def size(self) -> int | None:
-        """Bytes of all inputs, packed as they are; None where there is a pipe."""
+        """Bytes of all inputs, compressed as they are; None where there is a pipe."""
         return None if None in self._sizes else sum(size or 0 for size in self._sizes)
 
     @property
-    def ways_of_reading(self) -> list[str]:
-        """Formats of the inputs and their columns with texts, each pair once."""
-        return sorted({found.way_of_reading for found in self._found.values()})
+    def formats_and_columns(self) -> list[str]:
+        """Formats of the inputs with their columns that are read, each combination once."""
+        return sorted({found.key for found in self._formats.values()})
 
-    def look(self, taken: Sequence[str]) -> None:
-        """Find out the format of each input and which of its columns are used.
+    def detect_formats(self, own_columns: Sequence[str]) -> None:
+        """Find out the format of each input and which of its columns are read.
 
         Args:
-            taken: names of the output's own columns.
+            own_columns: names of the output's own columns.
 
         Raises:
             InputError: an input does not have its format, or not the columns.
-            UsageError: a column to be kept would have the name of another.
+            UsageError: a carried column would have the name of another.
         """
-        self._taken = taken
-        for number, file in enumerate(self.files):
-            if number and not file.is_regular and not self._options.keep:
+        self._choice = dataclasses.replace(self._choice, reserved=own_columns)
+        for index, file in enumerate(self.files):
+            if index and not file.is_regular and not self._options.keep:
                 continue  # its writer may wait for another pipe to be read first
-            opened = self._open(number)
-            found = describe(file, opened.stream, self._options, taken)
+            stream = ByteStream.open(file)
+            found = self._detect(index, stream)
             if file.is_regular:
-                opened.file.close()
+                stream.close()
             else:
-                self._pipes[number] = opened
-            self._found[number] = found
+                self._pipes[index] = stream
+            self._formats[index] = found
             if found.columns is not None:
                 self.carried = merge_types(file.name, self.carried, found.columns.schema)
         self.carried = storable(self.carried)
@@ -123,19 +139,19 @@ class InputSequence(Closing):
             InputError: an input is not what it was then.
         """
         position, digest, finished = state
-        for number, before in enumerate(finished):
-            if not self._is(number, before):
+        for index, before in enumerate(finished):
+            if not self._matches(index, before):
                 raise InputError(
-                    f"{self.files[number].name}: is not what the unfinished run has read",
+                    f"{self.files[index].name}: is not what the unfinished run has read",
                     hint="restore it, or discard that run with `restart`",
                 )
         self._done = dict(enumerate(finished))
-        self._next, self._rows = position.source, rows
-        source = self._source(position.source)
-        source.resume_after(position.offset, digest)
+        self._next, self._rows = position.input_index, rows
+        reader = self._reader(position.input_index)
+        reader.resume_after(position.offset, digest)
         self._last = position if rows == self._options.limit else None
 
-    def are(self, inputs: Sequence[Fingerprint]) -> bool:
+    def match(self, inputs: Sequence[Fingerprint]) -> bool:
         """Whether the inputs are, byte for byte, those with these fingerprints.
 
         Where there is a limit, as far as they have been read.
@@ -143,13 +159,13 @@ class InputSequence(Closing):
         *whole, last = enumerate(inputs)
         if self._options.limit is None:
             whole.append(last)
-        elif not self._is(*last, so_far=True):
+        elif not self._matches(*last, so_far=True):
             return False
         enough = self._options.limit is not None or len(inputs) == len(self.files)
-        return enough and all(self._is(number, before) for number, before in whole)
+        return enough and all(self._matches(index, before) for index, before in whole)
 
-    def _is(self, number: int, before: Fingerprint, *, so_far: bool = False) -> bool:
-        file, size = self.files[number], self._sizes[number]
+    def _matches(self, index: int, before: Fingerprint, *, so_far: bool = False) -> bool:
+        file, size = self.files[index], self._sizes[index]
         if file.version and before.version:
             return file.version == before.version
         if so_far:
@@ -164,51 +180,50 @@ class InputSequence(Closing):
             InputReadError: the system refused.
         """
         read_before = sum(size or 0 for size in self._sizes[: self._next])
-        for number in range(self._next, len(self.files)):
+        for index in range(self._next, len(self.files)):
             if self._rows == self._options.limit:
                 return
-            source, rows_before = self._source(number), self._rows
-            for record in source.records():
+            reader, rows_before = self._reader(index), self._rows
+            for record in reader.records():
                 self._rows += 1
-                read = read_before + source.bytes_read(record)
-                yield record._replace(source=number, read=read)
+                read = read_before + reader.bytes_read(record)
+                yield record._replace(input_index=index, bytes_read=read)
                 if self._rows == self._options.limit:
-                    self._last = Position(number, record.line, record.end)
+                    self._last = Position(index, record.line, record.offset)
                     return
                 del record  # a huge text is let go before the next one is read
-            version = self.files[number].version
-            self._done[number] = source.fingerprint()._replace(version=version)
-            self._opened.pop(number).file.close()
+            version = self.files[index].version
+            self._done[index] = reader.fingerprint()._replace(version=version)
+            self._opened.pop(index).close()
             if self._rows == rows_before:
-                del self._sources[number]  # no place in it is ever asked for
-            read_before += self._sizes[number] or 0
+                del self._readers[index]  # it has no text to resume behind
+            read_before += self._sizes[index] or 0
 
-    def locate(self, source: int, line: int) -> str:
-        """Words for a text's place, for messages."""
-        unit = "line" if self._found[source].format.compressible else "row"
-        place = f"{unit} {line}"
-        return place if len(self.files) == 1 else f"{self.files[source].name}, {place}"
+    def locate(self, input_index: int, line: int) -> str:
+        """Where a text is, in words for messages."""
+        words = f"{self._formats[input_index].unit} {line}"
+        return words if len(self.files) == 1 else f"{self.files[input_index].name}, {words}"
 
-    def passed(self, place: Position) -> None:
-        """Take note that no state of an earlier place will be asked for."""
-        for number in list(self._sources):  # a copy: another thread adds to it
-            if number < place.source:
-                del self._sources[number]
-        self._sources[place.source].passed(place.offset)
+    def passed(self, position: Position) -> None:
+        """Take note that no state of an earlier position will be asked for."""
+        for index in list(self._readers):  # a copy: another thread adds to it
+            if index < position.input_index:
+                del self._readers[index]
+        self._readers[position.input_index].forget_before(position.offset)
 
     def state(self, position: Position) -> InputState:
         """What `resume_after` needs to continue behind a text that was not passed yet."""
-        digest = self._sources[position.source].digest_at(position.offset)
-        finished = tuple(self._done[number] for number in range(position.source))
+        digest = self._readers[position.input_index].digest_at(position.offset)
+        finished = tuple(self._done[index] for index in range(position.input_index))
         return InputState(position, digest, finished)
 
     def fingerprints(self) -> list[Fingerprint]:
         """What the inputs were that have been read: of the last one as far as texts were taken."""
-        known = [self._done[number] for number in sorted(self._done)]
+        known = [self._done[index] for index in sorted(self._done)]
         if self._last is not None:
-            number, _, position = self._last
-            last = self._sources[number].fingerprint_at(position)
-            known.append(last._replace(version=self.files[number].version))
+            index, _, offset = self._last
+            last = self._readers[index].fingerprint_at(offset)
+            known.append(last._replace(version=self.files[index].version))
         return known
 
     def take_rest(self) -> list[SkippedRows]:
@@ -218,41 +233,37 @@ class InputSequence(Closing):
 
     def close(self) -> None:
         """Close what is open."""
-        for opened in (*self._opened.values(), *self._pipes.values()):
-            opened.file.close()
+        for stream in (*self._opened.values(), *self._pipes.values()):
+            stream.close()
 
-    def _source(self, number: int) -> Source:
-        """The open input, opened if it is not yet."""
-        if number not in self._sources:
-            pipe = self._pipes.pop(number, None)
-            opened = pipe or self._open(number)
-            self._opened[number] = opened
-            found = self._found[number] if pipe else self._look_again(number, opened)
-            if found.columns is not None:
-                found = found.with_columns(found.columns.aligned(self.carried))
-            unit = "line" if found.format.compressible else "row"
-            skips = self.skips.of_source(number, self.files[number].name, unit)
-            limit = self._options.limit
-            most = None if limit is None else limit - self._rows
-            self._sources[number] = open_source(self.files[number], opened, found, skips, most)
-        return self._sources[number]
+    def _reader(self, index: int) -> Reader:
+        """The reader of an input, which is opened if it is not yet."""
+        if index not in self._readers:
+            file, limit = self.files[index], self._options.limit
+            if pipe := self._pipes.pop(index, None):
+                self._opened[index] = stream = pipe
+                found = self._formats[index]
+            else:
+                self._opened[index] = stream = ByteStream.open(file)
+                found = self._detect_again(index, stream)
+            self._readers[index] = found.aligned(self.carried).open(
+                stream,
+                file.version,
+                self.skips.of_input(index, file.name, found.unit),
+                None if limit is None else limit - self._rows,
+            )
+        return self._readers[index]
 
-    def _look_again(self, number: int, opened: OpenInput) -> Description:
-        """What an input is now that its turn has come, perhaps hours after the first look."""
-        file, before = self.files[number], self._found.get(number)
-        options = self._options
-        if before is not None and before.format is JSON:  # all of it would be read for its types
-            options = dataclasses.replace(options, keep=())
-        now = describe(file, opened.stream, options, self._taken)
-        if before is not None and not before.is_like(now):
-            raise InputError(f"{file.name}: has changed since the run began, columns and all")
-        return self._found.setdefault(number, now)
+    def _detect_again(self, index: int, stream: ByteStream) -> Format:
+        """What an input is now that its turn has come, perhaps hours after it was looked at."""
+        before = self._formats.get(index)
+        now = self._detect(index, stream, before)
+        if before is not None and before != now:
+            name = self.files[index].name
+            raise InputError(f"{name}: has changed since the run began, columns and all")
+        self._formats[index] = now
+        return now
 
-    def _open(self, number: int) -> OpenInput:
-        file = self.files[number].open()
-        try:
-            stream = ByteStream(file, name=self.files[number].name, size=self._sizes[number])
-        except BaseException:
-            file.close()
-            raise
-        return OpenInput(file, stream)
+    def _detect(self, index: int, stream: ByteStream, known: Format | None = None) -> Format:
+        candidate = Candidate(self.files[index], stream, self._choice, known)
+        return detect_format(candidate, self._options.format)

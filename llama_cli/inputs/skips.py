@@ -8,14 +8,14 @@ from typing import NamedTuple
 from llama_cli.errors import BadRowError, InputError
 
 BLANK = "blank"
-# Unlike ones in a row, before any good one: nobody meant to embed that.
+# Entries before a good row: nobody meant to embed such an input.
 _MOST_PENDING = 1_000_000
 
 
 class SkippedRows(NamedTuple):
-    """Lines or rows one after the other that are left out for the same reason."""
+    """Consecutive lines or rows that are left out for the same reason."""
 
-    source: int
+    input_index: int
     first: int
     last: int
     reason: str
@@ -27,18 +27,18 @@ class SkippedRows(NamedTuple):
 
     @property
     def is_blank(self) -> bool:
-        """Whether they have nothing but white space, which is not a fault."""
+        """Whether they are only white space, which is no fault."""
         return self.reason == BLANK
 
 
 class SkipLog:
-    """Takes note of what is left out while reading runs ahead of the rows that are written.
+    """What is left out, while reading runs ahead of the rows that are written.
 
     One thread may add while another takes.
     """
 
     def __init__(self, *, skip_bad_rows: bool) -> None:
-        """Nothing is left out yet.
+        """Begin an empty log.
 
         Args:
             skip_bad_rows: leave out rows that cannot be used; else they raise.
@@ -47,25 +47,27 @@ class SkipLog:
         self._pending: list[SkippedRows] = []
         self._lock = threading.Lock()
 
-    def of_source(self, source: int, name: str, unit: str = "line") -> SourceSkips:
+    def of_input(self, input_index: int, name: str, unit: str = "line") -> InputSkips:
         """The part of the log of one input; ``unit`` is what its numbers count."""
-        return SourceSkips(self, source, name, unit)
+        return InputSkips(self, input_index, name, unit)
 
-    def add(self, source: int, line: int, reason: str) -> int:
-        """Take note of one row; returns how many unlike ones have not been taken yet."""
+    def add(self, input_index: int, line: int, reason: str) -> int:
+        """Take note of one row; returns how many entries have not been taken yet."""
+        before = input_index, line - 1, reason
         with self._lock:
             last = self._pending[-1] if self._pending else None
-            if last and (last.source, last.last, last.reason) == (source, line - 1, reason):
+            if last and (last.input_index, last.last, last.reason) == before:
                 self._pending[-1] = last._replace(last=line)
             else:
-                self._pending.append(SkippedRows(source, line, line, reason))
+                self._pending.append(SkippedRows(input_index, line, line, reason))
             return len(self._pending)
 
-    def take(self, source: int, line: int) -> list[SkippedRows]:
+    def take(self, input_index: int, line: int) -> list[SkippedRows]:
         """What was left out up to a line of an input, in order, once."""
+        end = input_index, line
         with self._lock:
-            passed = [s for s in self._pending if (s.source, s.first) <= (source, line)]
-            self._pending = [s for s in self._pending if (s.source, s.first) > (source, line)]
+            passed = [rows for rows in self._pending if (rows.input_index, rows.first) <= end]
+            self._pending = [rows for rows in self._pending if (rows.input_index, rows.first) > end]
         return sorted(passed)
 
     def take_all(self) -> list[SkippedRows]:
@@ -75,21 +77,21 @@ class SkipLog:
         return sorted(rest)
 
 
-class SourceSkips:
+class InputSkips:
     """The part of the log of one input."""
 
-    def __init__(self, log: SkipLog, source: int, name: str, unit: str) -> None:
+    def __init__(self, log: SkipLog, input_index: int, name: str, unit: str) -> None:
         self._log = log
-        self._source = source
+        self._input_index = input_index
         self._name = name
         self._unit = unit
 
     def add_blank(self, line: int) -> None:
-        """A text is only white space."""
-        self._log.add(self._source, line, BLANK)
+        """Take note of a text that is only white space."""
+        self._log.add(self._input_index, line, BLANK)
 
     def add_bad(self, line: int, reason: str) -> None:
-        """A row cannot be used, for a reason that its place is put before.
+        """Take note of a row that cannot be used.
 
         Raises:
             BadRowError: such rows are not to be left out.
@@ -102,5 +104,5 @@ class SourceSkips:
                 hint="leave such rows out with `on_bad_row=skip`",
                 option="on_bad_row",
             )
-        if self._log.add(self._source, line, reason) > _MOST_PENDING:
+        if self._log.add(self._input_index, line, reason) > _MOST_PENDING:
             raise InputError(f"{place}: {reason}, and there is no good row for a million before")

@@ -1,14 +1,18 @@
-"""An input as a stream of bytes, unpacked where it is compressed."""
+"""The bytes of an open input, decompressed on the way where it is compressed."""
 
 from __future__ import annotations
 
+import bz2
+import lzma
+import zlib
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 
+import pyarrow as pa
 import xxhash
 
-from llama_cli.errors import InputReadError
-from llama_cli.inputs.compression import Compression, Readable, Unpacked, find_compression
+from llama_cli.errors import InputError, InputReadError
+from llama_cli.inputs.resolve import Input
 
 CHUNK = 1 << 20
 # Enough to know any format by; the first bytes of a tar file's name come before its mark.
@@ -18,36 +22,52 @@ _HEAD = 512
 class ByteStream:
     """The content of an open input, from its start to its end, or again from its start."""
 
-    def __init__(self, file: BinaryIO, *, name: str, size: int | None) -> None:
-        """Look at the first bytes.
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """Find out by the first bytes how it is compressed.
 
         Args:
-            file: opened for reading bytes.
+            file: opened for reading bytes; from here on the stream's to close.
             name: the input's name, for messages.
-            size: its size in bytes, or None for a pipe.
 
         Raises:
             InputReadError: the system refused.
         """
         self.name = name
-        self.size = size
-        self._file = file
-        self._start()
+        self.file = file
+        try:
+            self._start()
+        except BaseException:
+            file.close()
+            raise
+
+    @classmethod
+    def open(cls, file: Input) -> Self:
+        """Open an input.
+
+        Raises:
+            InputError: it cannot be opened.
+            InputReadError: the system refused.
+        """
+        return cls(file.open(), file.name)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
 
     def _start(self) -> None:
-        self._packed = _Packed(self._file, self.name)
-        self.compression: Compression | None = find_compression(self._packed.head())
-        self._content: Readable = self._packed
+        self._raw = _RawBytes(self.file, self.name)
+        self.compression: Compression | None = find_compression(self._raw.head())
+        self._content: Readable = self._raw
         if self.compression is not None:
-            self._packed.digest = xxhash.xxh3_128()
-            self._content = Unpacked(self._packed, self.compression, self.name)
+            self._raw.digest = xxhash.xxh3_128()
+            self._content = _Decompressed(self._raw, self.compression, self.name)
         self._ahead = b""
 
     def read(self, most: int = CHUNK) -> bytes:
         """Some of the next bytes of the content; none at its end.
 
         Raises:
-            InputError: what it was packed with is damaged.
+            InputError: the compressed data is damaged.
             InputReadError: the system refused.
         """
         if self._ahead:
@@ -72,23 +92,23 @@ class ByteStream:
             InputReadError: the system refused.
         """
         try:
-            self._file.seek(0)
+            self.file.seek(0)
         except OSError as error:
             raise InputReadError(f"{self.name}: cannot read: {error.strerror}") from error
         self._start()
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of the input itself, packed as it is, that have been read."""
-        return self._packed.position
+        """Bytes of the input itself, compressed as it is, that have been read."""
+        return self._raw.position
 
-    def packed_digest(self) -> str | None:
-        """xxh3_128 of the input itself as far as it was read; None where it is not packed."""
-        return None if self._packed.digest is None else self._packed.digest.hexdigest()
+    def compressed_digest(self) -> str | None:
+        """xxh3_128 of the compressed input as far as it was read; None where it is not one."""
+        return None if self._raw.digest is None else self._raw.digest.hexdigest()
 
 
-class _Packed:
-    """The input's own bytes, counted. Arrow and lzma take it for a file."""
+class _RawBytes:
+    """The input's own bytes, counted. To Arrow and lzma it is a file."""
 
     closed = False
 
@@ -122,7 +142,7 @@ class _Packed:
         return True
 
     def close(self) -> None:
-        """Whoever has opened the file closes it."""
+        """Leave the file open: it is the stream's to close."""
 
     def _read(self, size: int) -> bytes:
         try:
@@ -131,4 +151,157 @@ class _Packed:
             raise InputReadError(f"{self._name}: cannot read: {error.strerror}") from error
         if data is None:  # not the end: a descriptor that does not wait
             raise InputReadError(f"{self._name}: cannot read: it is set not to wait for data")
+        return data
+
+
+class Compression(NamedTuple):
+    """One way of compressing a stream of bytes."""
+
+    name: str
+    suffix: str
+    magic: bytes
+
+
+COMPRESSIONS = (
+    Compression("gzip", ".gz", b"\x1f\x8b"),
+    Compression("bzip2", ".bz2", b"BZh"),
+    Compression("xz", ".xz", b"\xfd7zXZ\x00"),
+    Compression("zstd", ".zst", b"\x28\xb5\x2f\xfd"),
+    Compression("lz4", ".lz4", b"\x04\x22\x4d\x18"),
+)
+# What may stand before the frames of zstd and lz4: skippable frames, 0x184D2A50 to 0x184D2A5F,
+# which pzstd and others begin with (RFC 8878, section 3.1.2).
+_SKIPPABLE = b"\x2a\x4d\x18"
+_BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")  # after "BZh" and a digit; of the format
+
+_COMPRESSED_CHUNK = 1 << 16
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the next bytes, at most so many; none at the end."""
+        ...
+
+
+def find_compression(head: bytes) -> Compression | None:
+    """How a stream that begins like this is compressed; None where it is not."""
+    if head[1:4] == _SKIPPABLE and 0x50 <= head[0] <= 0x5F:  # noqa: PLR2004 - see above
+        return next(kind for kind in COMPRESSIONS if kind.name == "zstd")
+    for kind in COMPRESSIONS:
+        if head.startswith(kind.magic):
+            if kind.name == "bzip2" and not head[4:].startswith(_BZIP2_BLOCKS):
+                return None  # a text that begins with these letters
+            return kind
+    return None
+
+
+class _Gunzip:
+    """zlib's decompressor with the names that those of bzip2 and xz have."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        self._may_have_more = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inflate.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflate.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not (self._may_have_more or self._inflate.unconsumed_tail)
+
+    def decompress(self, compressed: bytes, size: int) -> bytes:
+        data = self._inflate.decompress(self._inflate.unconsumed_tail or compressed, size)
+        self._may_have_more = len(data) == size
+        return data
+
+
+class _Members:
+    """Several compressed streams end to end, to the last byte.
+
+    Python's own readers ignore what comes behind a stream that they cannot read.
+    """
+
+    def __init__(
+        self, compressed: Readable, make_decompressor: Callable[[], Any], padding: int
+    ) -> None:
+        """Read from the start.
+
+        Args:
+            compressed: the streams.
+            make_decompressor: called for each of them.
+            padding: behind each there may be any multiple of so many zero bytes; 0 for none.
+        """
+        self._compressed = compressed
+        self._make_decompressor = make_decompressor
+        self._padding = padding
+        self._member = make_decompressor()
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the next bytes, as soon as there are any; none at the end."""
+        while not self._member.eof or self._begin_next():
+            data = b""
+            if self._member.needs_input:
+                data, self._rest = self._rest or self._compressed.read(_COMPRESSED_CHUNK), b""
+                if not data:
+                    raise EOFError("it ends too early")
+            if content := self._member.decompress(data, size):
+                return bytes(content)
+        return b""
+
+    def _begin_next(self) -> bool:
+        """Begin the next stream; whether there is one."""
+        zero = b"\0" if self._padding else b""
+        zeros, data = 0, self._member.unused_data
+        while not (rest := data.lstrip(zero)):
+            zeros += len(data)
+            if not (data := self._compressed.read(_COMPRESSED_CHUNK)):
+                break
+        zeros += len(data) - len(rest)
+        if zeros and zeros % self._padding:
+            raise EOFError("there is something behind its end")
+        self._member, self._rest = self._make_decompressor() if rest else self._member, rest
+        return bool(rest)
+
+
+# The decompressor of a stream, and the padding that may follow it: that of xz comes in fours by its
+# format, and gzip may be followed by zeros, as on tapes. Arrow decompresses the others.
+_DECOMPRESSORS: dict[str, tuple[Callable[[], Any], int]] = {
+    "gzip": (_Gunzip, 1),
+    "bzip2": (bz2.BZ2Decompressor, 0),
+    "xz": (lzma.LZMADecompressor, 4),
+}
+
+
+class _Decompressed:
+    """The content of a compressed stream; that of several end to end is one."""
+
+    def __init__(self, compressed: Readable, kind: Compression, name: str) -> None:
+        self._kind = kind
+        self._name = name
+        self._content: Any
+        if kind.name in _DECOMPRESSORS:
+            self._content = _Members(compressed, *_DECOMPRESSORS[kind.name])
+        else:
+            self._content = pa.CompressedInputStream(pa.PythonFile(compressed, "r"), kind.name)
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the next bytes; none at the end, where all of the compressed ones are read too.
+
+        Raises:
+            InputError: it is damaged, or ends too early.
+        """
+        try:
+            data: bytes = self._content.read(size)
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            raise InputError(
+                f"{self._name}: the {self._kind.name} data is damaged or cut short: {error}"
+            ) from error
         return data

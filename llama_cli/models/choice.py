@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from llama_cli.errors import ModelError, UsageError
-from llama_cli.models.listing import Listing, RepoFile
 from llama_cli.splits import first_part_name, part_names
+from llama_cli.storage.hub import Listing, RepoFile
 
 # The best for embedding first: F16 and BF16 lose nothing that matters, and Q8_0 hardly anything.
 # F32 takes twice the room for no more; of the rest the larger is the better.
@@ -85,8 +85,8 @@ def choose_model(listing: Listing, wanted: str | None) -> RepoModel:
 
 def _rank(model: RepoModel) -> tuple[int, int, str]:
     weights = model.weights or ""
-    place = _PREFERRED.index(weights) if weights in _PREFERRED else len(_PREFERRED)
-    return place, -model.size, model.name
+    rank = _PREFERRED.index(weights) if weights in _PREFERRED else len(_PREFERRED)
+    return rank, -model.size, model.name
 
 
 def _named(listing: Listing, models: list[RepoModel], wanted: str) -> RepoModel:

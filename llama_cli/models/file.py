@@ -1,15 +1,26 @@
-"""A model on disk, and how it is known again."""
+"""A model on disk, how it is known again, and how far it is tested."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.errors import ModelError
 from llama_cli.models.builtin.file import DEFAULT_SHA256
-from llama_cli.models.fingerprint import file_sha256, remembered_sha256
 from llama_cli.splits import model_parts
+from llama_cli.storage.cache import cache_folder, replace_file
+from llama_cli.storage.download import file_sha256
+
+_REMEMBERED = "sha256.json"
+
+# Architectures of which tests load tiny models with random weights: that tokens are framed,
+# truncated and pooled as they should be is checked there, but no real model's vectors.
+_TINY = frozenset(
+    ["bert", "jina-bert-v2", "llama", "qwen2", "qwen3", "gemma-embedding", "t5encoder"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +83,56 @@ class ModelFile:
             return file_sha256(part) if self.builtin else remembered_sha256(part)
         except OSError as error:
             raise ModelError(f"{part}: cannot read: {error.strerror}") from error
+
+
+def remembered_sha256(path: Path) -> str:
+    """Like `file_sha256`, but computed once for each path, size and modification time.
+
+    Raises:
+        OSError: the file cannot be read. A cache that cannot be used is no error.
+    """
+    return _load().get(_key(path)) or remember_sha256(path, file_sha256(path))
+
+
+def remember_sha256(path: Path, digest: str) -> str:
+    """Take note of a checksum, and return it.
+
+    Raises:
+        OSError: the file is not there. A cache that cannot be used is no error.
+    """
+    known = _load() | {_key(path): digest}
+    folder = cache_folder()
+    if folder is not None:
+        replace_file(folder / _REMEMBERED, json.dumps(known))
+    return digest
+
+
+def _key(path: Path) -> str:
+    status = path.stat()
+    return f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+
+
+def _load() -> dict[str, str]:
+    folder = cache_folder()
+    if folder is None:
+        return {}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(folder.joinpath(_REMEMBERED).read_text("utf-8"))
+        if isinstance(known, dict):
+            return {str(key): str(value) for key, value in known.items()}
+    return {}
+
+
+def float_copies_folder() -> Path | None:
+    """Where F32 copies of weights are stored, named by the sha256 of the original file."""
+    folder = cache_folder()
+    return folder / "f32" if folder else None
+
+
+def describe_tests(sha256: str, architecture: str) -> str:
+    """How far a model is tested."""
+    if sha256 == DEFAULT_SHA256:
+        return "yes: its vectors are checked against those of sentence-transformers"
+    if architecture in _TINY:
+        return f"in part: tests cover the architecture {architecture} on tiny models, not this one"
+    return f"no: no test covers the architecture {architecture}"

@@ -1,7 +1,7 @@
 """The few facts of a GGUF file that a list shows, read without llama.cpp.
 
 Loading each file's vocabulary in a process of its own would take seconds for a full cache; the
-header says the same in milliseconds. Nothing in it is trusted: sizes are held against the file's.
+header says the same in milliseconds. Its sizes are not trusted, but held against the file's.
 """
 
 from __future__ import annotations

@@ -2,40 +2,42 @@
 
 models--owner--name/
     refs/main                       the commit that a branch or tag had when it was last asked
-    blobs/<digest>                  a file's content; <digest>.incomplete while it is coming
+    blobs/<digest>                  a file's content; <digest>.incomplete while it is downloaded
     snapshots/<commit>/<file>       a link to its blob
+
+Beside it, in this tool's own cache folder, the listing of each commit that was seen.
+huggingface_hub takes long to load, and is imported when the cache is used.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from huggingface_hub import constants, scan_cache_dir
-from huggingface_hub.errors import CacheNotFound
-from huggingface_hub.file_download import are_symlinks_supported
-
 from llama_cli.errors import ModelError
-from llama_cli.models.fingerprint import remember_sha256, remembered_sha256
-from llama_cli.models.listing import DIGEST, Listing, RepoFile, recall_listing
-from llama_cli.models.names import COMMIT, HubName
+from llama_cli.models.file import remembered_sha256
+from llama_cli.models.names import HubName
+from llama_cli.storage.cache import cache_folder, replace_file
+from llama_cli.storage.download import file_git_sha1
+from llama_cli.storage.hub import COMMIT, DIGEST, Listing, RepoFile, is_sha256
+from llama_cli.storage.retry import RefusedError
 
-_SHA256_DIGITS = 64
+log = logging.getLogger(__name__)
 
 
 class RepoCache:
     """What the cache has of one repository."""
 
     def __init__(self, repo: str) -> None:
-        """Nothing is read or made yet."""
         self.repo = repo
-        folder = f"models--{repo.replace('/', '--')}"
-        self.folder = Path(constants.HF_HUB_CACHE) / folder
+        root, folder = _root(), f"models--{repo.replace('/', '--')}"
+        self.folder = root / folder
         self.snapshots = self.folder / "snapshots"
-        self.locks = Path(constants.HF_HUB_CACHE) / ".locks" / folder
+        self.locks = root / ".locks" / folder
 
     def commit_of(self, name: HubName) -> str | None:
         """The commit that a name means, as far as the cache knows."""
@@ -54,14 +56,28 @@ class RepoCache:
         """Where the content with that digest is, or would be."""
         return self.folder / "blobs" / digest
 
-    def partial(self, digest: str) -> Path:
-        """Where it is while it is coming."""
+    def incomplete(self, digest: str) -> Path:
+        """Where it is while it is downloaded."""
         return self.folder / "blobs" / f"{digest}.incomplete"
 
-    def lock(self, digest: str) -> Path:
-        """The lock that the Hub's own programs hold while they download it."""
+    @contextlib.contextmanager
+    def locked(self, file: RepoFile) -> Iterator[None]:
+        """Hold the lock that the Hub's own programs hold while they download a file.
+
+        Raises:
+            OSError: the lock cannot be written.
+        """
+        from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
         self.locks.mkdir(parents=True, exist_ok=True)
-        return self.locks / f"{digest}.lock"
+        lock = self.locks / f"{file.digest}.lock"
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(WeakFileLock(lock, timeout=1))
+            except TimeoutError:
+                log.info("another process is downloading %s; waiting for it", file.name)
+                stack.enter_context(WeakFileLock(lock))
+            yield
 
     def listing(self, commit: str) -> Listing:
         """The repository's files at a commit: all that were seen there, else those cached."""
@@ -71,7 +87,7 @@ class RepoCache:
         """The files of a commit that are in the cache."""
         folder = self.file(commit, "")
         found = (path for path in folder.rglob("*") if path.suffix.lower() == ".gguf")
-        files = [_describe(path, folder) for path in found if path.is_file()]
+        files = [_cached_file(path, folder) for path in found if path.is_file()]
         return Listing(self.repo, commit, tuple(sorted(files, key=lambda file: file.name)))
 
     def link(self, commit: str, name: str, digest: str) -> None:
@@ -80,9 +96,11 @@ class RepoCache:
         Raises:
             OSError: the system refused.
         """
+        from huggingface_hub.file_download import are_symlinks_supported
+
         target, blob = self.file(commit, name), self.blob(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not are_symlinks_supported(constants.HF_HUB_CACHE):
+        if not are_symlinks_supported(_root()):
             blob.replace(target)
             return
         unfinished = target.with_name(f".{digest}.{os.getpid()}")
@@ -101,6 +119,56 @@ class RepoCache:
             unfinished.replace(ref)
 
 
+def list_commits() -> list[tuple[str, str]]:
+    """The repositories of models in the cache with their commits there, the newest first.
+
+    Raises:
+        OSError: the cache cannot be read.
+    """
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repos = scan_cache_dir(_root()).repos
+    except (CacheNotFound, ValueError):  # the latter where it is no folder
+        return []
+    found = []
+    for repo in sorted(repos, key=lambda repo: repo.repo_id.lower()):
+        if repo.repo_type == "model":
+            newest = sorted(repo.revisions, key=lambda commit: commit.last_modified, reverse=True)
+            found += [(repo.repo_id, revision.commit_hash) for revision in newest]
+    return found
+
+
+def remember_listing(listing: Listing) -> None:
+    """Keep it for runs without a network; a cache that cannot be written is no error."""
+    path = _listing_path(listing.repo, listing.commit)
+    if path is not None:
+        replace_file(path, json.dumps([file._asdict() for file in listing.files]))
+
+
+def recall_listing(repo: str, commit: str) -> Listing | None:
+    """The listing of that commit, if it was seen before."""
+    path = _listing_path(repo, commit)
+    if path is None:
+        return None
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RefusedError):
+        entries = json.loads(path.read_text("utf-8"))
+        return Listing(repo, commit, tuple(RepoFile(**entry) for entry in entries))
+    return None
+
+
+def has_digest(path: Path, digest: str) -> bool:
+    """Whether a file's content is what its digest says; an unknown digest fits all.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if is_sha256(digest):
+        return remembered_sha256(path) == digest
+    return not digest or file_git_sha1(path) == digest
+
+
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
     """Turn what the system says of the cache into an error for the user."""
@@ -108,57 +176,23 @@ def translated_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelError(
-            f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror or error}",
+            f"{error.filename or _root()}: {error.strerror or error}",
             hint="that is in the cache for models of the Hub; HF_HOME can name another folder",
         ) from error
 
 
-def list_commits() -> list[tuple[str, str]]:
-    """The repositories of models in the cache with their commits there, the newest first.
+def _root() -> Path:
+    from huggingface_hub import constants
 
-    Raises:
-        OSError: the cache cannot be read.
-    """
-    try:
-        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
-    except (CacheNotFound, ValueError):  # the latter where it is no folder
-        return []
-    found = []
-    for repo in sorted(repos, key=lambda repo: repo.repo_id.lower()):
-        if repo.repo_type == "model":
-            newest = sorted(repo.revisions, key=lambda one: one.last_modified, reverse=True)
-            found += [(repo.repo_id, revision.commit_hash) for revision in newest]
-    return found
+    return Path(constants.HF_HUB_CACHE)
 
 
-def has_digest(path: Path, digest: str) -> bool:
-    """Whether a file's content is what its digest says; an unknown digest is that of all.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    if not digest:
-        return True
-    if len(digest) == _SHA256_DIGITS:
-        return remembered_sha256(path) == digest
-    with path.open("rb") as file:
-        hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            hashed.update(piece)
-    return hashed.hexdigest() == digest
+def _listing_path(repo: str, commit: str) -> Path | None:
+    folder = cache_folder()
+    return folder / "hub" / repo.replace("/", "--") / f"{commit}.json" if folder else None
 
 
-def note_digest(path: Path, digest: str) -> None:
-    """Take note that a file has that content, so that it is not read again to be sure of it.
-
-    Raises:
-        OSError: it is not there.
-    """
-    if len(digest) == _SHA256_DIGITS:
-        remember_sha256(path, digest)
-
-
-def _describe(path: Path, folder: Path) -> RepoFile:
+def _cached_file(path: Path, folder: Path) -> RepoFile:
     target = path.readlink() if path.is_symlink() else Path()
     known = target.parent.name == "blobs" and DIGEST.fullmatch(target.name)
     name = path.relative_to(folder).as_posix()

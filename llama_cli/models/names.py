@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 
 from llama_cli.errors import UsageError
+from llama_cli.storage.hub import COMMIT, MAIN
 
 PREFIX = "hf:"
 BUILTIN = "builtin"
-DEFAULT_REVISION = "main"
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 # One segment of a repository's name, as the Hub allows it.
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
@@ -33,7 +32,7 @@ class HubName:
     """
 
     repo: str
-    revision: str = DEFAULT_REVISION
+    revision: str = MAIN
     file: str | None = None
     forced: bool = False
 
@@ -43,7 +42,7 @@ class HubName:
         return COMMIT.fullmatch(self.revision) is not None
 
     def __str__(self) -> str:
-        revision = "" if self.revision == DEFAULT_REVISION else f"@{self.revision}"
+        revision = "" if self.revision == MAIN else f"@{self.revision}"
         return f"{self.repo}{revision}" + (f":{self.file}" if self.file else "")
 
 
@@ -51,7 +50,7 @@ def parse_hub_name(text: str) -> HubName | None:
     """Read ``[hf:]owner/name[@revision][:file]``; None where it cannot be a name on the Hub.
 
     Raises:
-        UsageError: it begins with ``hf:`` and resumes something else.
+        UsageError: it begins with ``hf:`` and is something else.
     """
     forced = text.startswith(PREFIX)
     match = _NAME.fullmatch(text.removeprefix(PREFIX))
@@ -68,11 +67,11 @@ def parse_hub_name(text: str) -> HubName | None:
     pinned = _PINNED_FILE.fullmatch(revision or "")
     if pinned is not None and file is None:
         revision, file = pinned.groups()
-    return HubName(repo, revision or DEFAULT_REVISION, file, forced)
+    return HubName(repo, revision or MAIN, file, forced)
 
 
 def _is_allowed(repo: str, revision: str | None) -> bool:
     """Whether these can be parts of a path in the cache; the Hub has the same rules."""
-    segments = (revision or DEFAULT_REVISION).split("/")
+    segments = (revision or MAIN).split("/")
     strange = any(part in ("", ".", "..") or not part.isprintable() for part in segments)
     return "--" not in repo and ".." not in repo and not strange

@@ -1,4 +1,4 @@
-"""The one place where errors of pyarrow and the operating system become ours."""
+"""Which error of ours each error of pyarrow and the operating system becomes."""
 
 from __future__ import annotations
 

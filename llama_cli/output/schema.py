@@ -9,6 +9,9 @@ import pyarrow as pa
 DType = Literal["float32", "float16"]
 VectorType = Literal["fixed", "list"]
 
+# The command's own column beside those of the writer: the name of each text's input.
+SOURCE = "source"
+
 # Unlike a column of an input that is carried through, which may have that name as well and nulls.
 _LINE = pa.field("line", pa.int64(), nullable=False)
 _FLOATS = {"float32": pa.float32(), "float16": pa.float16()}

@@ -13,14 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetError
-from llama_cli.output.arrow import columns_to_arrow
-from llama_cli.output.buffer import make_buffer
-from llama_cli.output.columns import Results, to_columns
+from llama_cli.output.arrow import ColumnChecker, Results
 from llama_cli.output.durable.partial import PartialOutput
 from llama_cli.output.durable.segments import check_footer
 from llama_cli.output.errors import translated_errors
 from llama_cli.output.row_groups import RowGroupWriter
-from llama_cli.output.schema import extra_columns, has_line_numbers, output_schema
+from llama_cli.output.schema import output_schema
 from llama_cli.records import WriteProgress
 
 ROW_GROUP_BYTES = 32 * 2**20
@@ -59,7 +57,8 @@ class ParquetWriter:
         Args:
             output_path: the file to write; missing folders are made, links followed.
             embedding_dim: floats per vector.
-            batch_size: rows buffered before they are converted to Arrow.
+            batch_size: rows that are converted to Arrow, and encoded, at a time; more where they
+                would be less than 64 KiB.
             on_progress: called at every ``write_batch``, ``flush`` and ``close``.
             line_numbers: write the column ``line``; every result then needs its line.
             schema: columns to write where they are not the usual ones, from ``output_schema``;
@@ -82,22 +81,21 @@ class ParquetWriter:
         if not 1 <= row_group_bytes <= _MAX_ROW_GROUP_BYTES:
             raise ValueError(f"row_group_bytes must be 1 to 2**30, got {row_group_bytes}")
         self._schema = schema or output_schema(embedding_dim, line_numbers=line_numbers)
-        self._extra = extra_columns(self._schema)
         self._path = partial.path if partial else Path(output_path)
-        self._dim = embedding_dim
-        self._lines = has_line_numbers(self._schema)
+        self._checker = ColumnChecker(self._schema, embedding_dim)
         self._on_progress = on_progress
         self._key_values: dict[str, str] = {}
         self._failure: BaseException | None = None
         self._metadata: pq.FileMetaData | None = None
         self._aborted = False
-        self._buffer = make_buffer(batch_size, embedding_dim, row_group_bytes)
         self._own = ExitStack()
         self._partial = partial or self._own.enter_context(
             PartialOutput.begin_alone(self._path, overwrite=overwrite)
         )
         self._rows_before = self._rows_accepted = self._partial.rows
-        self._groups = RowGroupWriter(self._partial.open_segment, self._schema, row_group_bytes)
+        self._groups = RowGroupWriter(
+            self._partial.open_segment, self._schema, embedding_dim, batch_size, row_group_bytes
+        )
 
     @property
     def rows_accepted(self) -> int:
@@ -129,23 +127,15 @@ class ParquetWriter:
 
         Raises:
             SchemaMismatchError: a vector has another width; no row of the batch was taken.
-            ArrowConversionError: a value does not fit its column. Bytes that are not UTF-8 are
-                noticed when the buffer is converted, all else at once.
+            ArrowConversionError: a value does not fit its column.
             ParquetIOError: the operating system refused a write.
             ParquetError: the writer is closed, or broken by an earlier error.
         """
         with self._operation():
-            first_row = self._rows_accepted
-            columns = to_columns(
-                results, self._dim, line_numbers=self._lines, extra=self._extra, first_row=first_row
-            )
-            start = 0
-            while start < len(columns):
-                taken = self._buffer.add(columns, start)
-                self._rows_accepted += taken
-                start += taken
-                if self._buffer.full or start < len(columns):
-                    self._convert_buffer()
+            columns = self._checker.check(results, first_row=self._rows_accepted)
+            with translated_errors(self._path):
+                self._groups.add(columns)
+            self._rows_accepted += len(columns)
             self._report()
 
     def flush(self) -> None:
@@ -154,7 +144,6 @@ class ParquetWriter:
         Rarely needed: the file is readable after ``close`` only. Raises as ``write_batch`` does.
         """
         with self._operation():
-            self._convert_buffer()
             with translated_errors(self._path):
                 self._groups.write_row_group()
             self._report()
@@ -194,7 +183,7 @@ class ParquetWriter:
         Raises:
             OutputRefusedError: something that may not be replaced has appeared at the output.
             ParquetError: the file could not be finished; it is removed. Where only the last
-                rename failed the finished file is kept and the hint says where.
+                rename failed the finished file stays, and the hint says where.
         """
         if self._metadata is not None:
             return self._metadata
@@ -215,7 +204,6 @@ class ParquetWriter:
         """
         if self._metadata is None and not self._aborted:
             self._aborted = True
-            self._buffer.clear()
             self._groups.discard()
             self._own.close()
 
@@ -238,15 +226,7 @@ class ParquetWriter:
         elif not self._aborted:
             self.close()
 
-    def _convert_buffer(self) -> None:
-        if len(self._buffer):
-            first_row = self._rows_accepted - len(self._buffer)
-            batch = columns_to_arrow(self._buffer.take(), self._schema, first_row=first_row)
-            with translated_errors(self._path):
-                self._groups.append(batch)
-
     def _end_segment(self, checkpoint: dict[str, Any]) -> None:
-        self._convert_buffer()
         start = self._partial.end
         with translated_errors(self._path):
             footer = self._groups.end_segment()

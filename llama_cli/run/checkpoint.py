@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.sequence import InputState, Position
-from llama_cli.inputs.source import Fingerprint
 from llama_cli.output.durable.journal import Commit, Json, RunHeader
 from llama_cli.run.counts import Counts
 

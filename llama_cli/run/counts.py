@@ -46,7 +46,7 @@ class Counts:
         self.duplicates += int(np.count_nonzero(batch.duplicates))
         self.without_vector += rows - int(np.count_nonzero(batch.valid))
         self.tokens += int(batch.sequence_lengths[~batch.duplicates].sum())
-        self.bytes_read = batch.records[-1].read
+        self.bytes_read = batch.records[-1].bytes_read
 
     def add_skipped(self, skipped: Iterable[SkippedRows]) -> None:
         """Count rows of the input that are left out."""

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from llama_cli.output.arrow import columns_to_arrow
-from llama_cli.output.columns import to_columns
-from llama_cli.output.schema import extra_columns, parquet_options
+from llama_cli.output.arrow import ColumnChecker
+from llama_cli.output.row_groups import RowGroupWriter
+from llama_cli.output.writer import ROW_GROUP_BYTES
 from llama_cli.records import RunProgress, VectorBatch
 from llama_cli.run.counts import Counts
 from llama_cli.run.job import EmbedJob
@@ -135,26 +134,14 @@ class _Trial:
 
 def _encoded_sizes(sample: list[VectorBatch], session: Session) -> collections.Counter[str]:
     """Bytes that some rows take in a file, by column."""
-    schema = session.schema
-    extra = extra_columns(schema)
-    collected: list[pq.FileMetaData] = []
-    with pq.ParquetWriter(
-        pa.BufferOutputStream(), schema, metadata_collector=collected, **parquet_options(schema)
-    ) as file:
-        rows = (
-            to_columns(
-                session.maker.make(vectors),
-                session.model.dimension,
-                line_numbers=session.maker.line_numbers,
-                extra=extra,
-            )
-            for vectors in sample
-        )
-        file.write_table(pa.Table.from_batches([columns_to_arrow(one, schema) for one in rows]))
-    (metadata,) = collected
+    schema, width = session.schema, session.model.dimension
+    checker = ColumnChecker(schema, width)
+    writer = RowGroupWriter(pa.BufferOutputStream, schema, width, _SAMPLE_ROWS, ROW_GROUP_BYTES)
+    for vectors in sample:
+        writer.add(checker.check(session.maker.make(vectors)))
+    footer = writer.end_segment()
     sizes: collections.Counter[str] = collections.Counter()
-    for group in range(metadata.num_row_groups):
-        for number in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(number)
+    for group in map(footer.row_group, range(footer.num_row_groups)) if footer else ():
+        for chunk in map(group.column, range(group.num_columns)):
             sizes[chunk.path_in_schema.partition(".")[0]] += chunk.total_compressed_size
     return sizes

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import UsageError
-from llama_cli.inputs.compression import COMPRESSIONS
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import Input, is_descriptor, match_files
+from llama_cli.inputs.sequence import ReadOptions
+from llama_cli.inputs.stream import COMPRESSIONS
 from llama_cli.models.file import ModelFile
 from llama_cli.output.durable.target import Output, parse_output
-from llama_cli.output.schema import DType, VectorType, own_columns
-from llama_cli.run.rows import SOURCE
+from llama_cli.output.schema import SOURCE, DType, VectorType, own_columns
 from llama_cli.storage.address import is_remote
 
 
@@ -34,7 +33,7 @@ class EmbedJob:
         embedder: how texts become vectors.
         dtype: type of the vectors' floats in the file.
         vector_type: whether the file's lists of them have a fixed size.
-        batch_size: texts buffered before they go to the writer.
+        batch_size: texts that are encoded at a time.
         line_numbers: whether to add the column ``line``.
         with_source: whether to add the column ``source``.
         report: where to say which texts were truncated, not UTF-8, skipped or failed, or None.

@@ -89,24 +89,34 @@ def _write(  # noqa: PLR0917 - all that a run is
     with (
         RunReport(job.report, names, model.max_length) as report,
         ParquetWriter(
-            partial.path, model.dimension, job.batch_size, schema=session.schema, partial=partial
+            partial.path,
+            model.dimension,
+            job.batch_size,
+            schema=session.schema,
+            partial=partial,
+            on_progress=lambda _: tell(sink.progress),
         ) as writer,
     ):
         position = checkpoint.report_position(spec) if checkpoint else 0
         report.begin(position, replace=job.overwrite)
         sink = FileSink(
-            session, partial=partial, writer=writer, report=report, spec=spec, checkpoint=checkpoint
+            session.inputs,
+            maker=session.maker,
+            partial=partial,
+            writer=writer,
+            report=report,
+            spec=spec,
+            checkpoint=checkpoint,
         )
         tell(sink.progress)  # where it starts from
-        _embed_all(job, session, sink, tell)
+        _embed_all(job, session, sink)
         provenance = make_provenance(job, session, header, sink.counts)
         writer.add_metadata(METADATA_KEY, provenance.to_json())
         writer.close()
-        tell(sink.progress)
     return provenance
 
 
-def _embed_all(job: EmbedJob, session: Session, sink: FileSink, tell: ProgressCallback) -> None:
+def _embed_all(job: EmbedJob, session: Session, sink: FileSink) -> None:
     """Write a row for every text; commit them now and then, at the end, and on failure."""
     due = time.monotonic() + job.commit_interval
     try:
@@ -116,7 +126,6 @@ def _embed_all(job: EmbedJob, session: Session, sink: FileSink, tell: ProgressCa
             if time.monotonic() >= due or sink.uncommitted_bytes >= COMMIT_BYTES:
                 sink.commit()
                 due = time.monotonic() + job.commit_interval
-            tell(sink.progress)
     except BaseException as error:
         # A text that is refused in the first minute is likely to be mended: nothing is kept then.
         if sink.has_commits or not isinstance(error, UsageError):

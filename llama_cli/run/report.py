@@ -182,11 +182,11 @@ class RunReport:
     def _about_skipped(self, skipped: Iterable[SkippedRows]) -> Iterator[_Entry]:
         for rows in skipped:
             for line in range(rows.first, rows.last + 1):
-                yield _Entry(rows.source, line, "skipped", rows.reason)
+                yield _Entry(rows.input_index, line, "skipped", rows.reason)
 
     def _about_rows(self, first_row: int, vectors: VectorBatch) -> Iterator[_Entry]:
         for number, record in enumerate(vectors.records):
-            position = record.source, record.line
+            position = record.input_index, record.line
             if record.invalid_utf8:
                 yield _Entry(
                     *position, "invalid_utf8", "bytes that are not UTF-8", first_row + number

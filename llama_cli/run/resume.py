@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llama_cli.errors import InputError, OutputRefusedError
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
-from llama_cli.inputs.source import Fingerprint
 from llama_cli.output.durable.partial import PartialOutput, another_run
 from llama_cli.output.provenance import FORMAT_VERSION, Provenance
 from llama_cli.output.schema import extra_columns
@@ -45,7 +45,7 @@ def make_spec(job: EmbedJob, session: Session) -> RunSpec:
         vector_type=job.vector_type,
         columns=tuple(schema.names),
         column_types=tuple(str(column.type) for column in extra_columns(schema)),
-        formats=tuple(session.inputs.ways_of_reading),
+        formats=tuple(session.inputs.formats_and_columns),
         limit=job.reading.limit,
     )
     files = session.inputs.files
@@ -121,7 +121,7 @@ def find_finished(
     if RunSpec.from_json(header.spec).identity != spec.identity:
         return None
     read = [Fingerprint(file.bytes, file.xxh3_128, file.version) for file in provenance.all_inputs]
-    return provenance if inputs.are(read) else None
+    return provenance if inputs.match(read) else None
 
 
 def resume_inputs(
@@ -140,7 +140,7 @@ def resume_inputs(
         raise another_run(job.output, f"with another {difference}")
     rows, position = checkpoint.counts.rows, checkpoint.inputs.position
     inputs.resume_after(checkpoint.inputs, rows)
-    place = inputs.locate(position.source, position.line)
+    place = inputs.locate(position.input_index, position.line)
     if len(inputs.files) == 1:
         place += f" of {inputs.files[0].name}"
     log.info("resuming at row %d, after %s", rows + 1, place)

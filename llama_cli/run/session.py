@@ -11,14 +11,13 @@ import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EmbedderOptions, EngineOptions
-from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
-from llama_cli.engine.worker.signature import model_signature
+from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine, model_signature
 from llama_cli.errors import RunInterruptedError
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.schema import output_schema
 from llama_cli.run.job import EmbedJob
-from llama_cli.run.rows import RowMaker
+from llama_cli.run.sink import RowMaker
 from llama_cli.run.stop import StopSwitch
 
 
@@ -67,11 +66,11 @@ def open_session(
     try:
         with InputSequence(files, job.reading) as inputs, WorkerEngine() as engine:
             if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
-                inputs.look(job.own_columns)
+                inputs.detect_formats(job.own_columns)
             with stop.calls(engine.stop):
                 engine.start()
                 if job.resumable:
-                    inputs.look(job.own_columns)
+                    inputs.detect_formats(job.own_columns)
                 yield _open_model(job, embedder, inputs, engine)
     except EngineStoppedError as error:
         raise RunInterruptedError("interrupted") from error

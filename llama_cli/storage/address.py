@@ -13,7 +13,7 @@ _MARK = "://"
 _ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # A host with its port: a name, or an address of version 6 in brackets.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[^:\[\]]*)(:\d*)?")
-# The branch that is meant without one.
+# The branch that is meant where the URL names no revision.
 _MAIN = re.compile(r"^((?:(?:datasets|models|spaces)/)?[^/@]+/[^/@]+)@main(?=/|$)")
 
 
@@ -42,7 +42,7 @@ def unknown_scheme(word: str) -> str | None:
 
 
 def normalized(url: str) -> str:
-    """The URL in the one spelling of those that mean the same."""
+    """The URL in the spelling by which it is compared with others."""
     scheme, rest = scheme_of(url), rest_of(url)
     return f"{scheme}{_MARK}{_MAIN.sub(lambda found: found[1], rest) if scheme == HUB else rest}"
 
@@ -58,8 +58,8 @@ def has_credentials(url: str) -> bool:
 def shown(url: str) -> str:
     """The URL without what may be secret: a password, and on the web all behind the ``?``.
 
-    Presigned URLs have their signature there. Names in buckets may have a ``?`` of their own. Where
-    there may be a part of a password in the place of a host, nothing is shown.
+    Presigned URLs have their signature there. Names in buckets may have a ``?`` of their own. Of a
+    URL in which part of a password may stand where a host is expected, only the scheme is shown.
     """
     scheme, rest = scheme_of(url), rest_of(url)
     if scheme in WEB:

@@ -6,17 +6,16 @@ import io
 from typing import Protocol
 
 from llama_cli.storage.retry import (
-    PAUSES,
     ChangedError,
-    Patience,
     RefusedError,
+    Retry,
     TransientError,
     as_read_error,
 )
 
-# What is asked for at a time where a file is read from start to end: the way to the server and
-# back then costs little beside what comes. Less at first: whoever looks what a file is reads a MiB
-# and a little.
+# Bytes to ask for at a time where a file is read from start to end, so that the way to the server
+# and back costs little beside the transfer. Fewer at first: a MiB and a little are enough to tell
+# what a file is.
 _FIRST_AHEAD = (1 << 20) + (1 << 16)
 _MOST_AHEAD = 8 << 20
 
@@ -27,6 +26,11 @@ class RemoteObject(Protocol):
     @property
     def address(self) -> str:
         """Its URL as it may be shown."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """Its name without a folder."""
         ...
 
     @property
@@ -44,13 +48,13 @@ class RemoteObject(Protocol):
         """Whether any part of it can be had without those before."""
         ...
 
-    def open(self) -> RemoteParts:
-        """Make ready for reading it once."""
+    def open(self) -> PartReader:
+        """Prepare to read it once."""
         ...
 
 
-class RemoteParts(Protocol):
-    """A remote file that is being read."""
+class PartReader(Protocol):
+    """Reads one remote file, part by part."""
 
     def fetch(self, start: int, size: int) -> bytes:
         """At most ``size`` bytes from ``start`` on; none at the end only.
@@ -74,10 +78,9 @@ class RemoteFile(io.RawIOBase):
     name = None
 
     def __init__(self, remote: RemoteObject) -> None:
-        """Nothing is asked yet."""
         super().__init__()
         self._remote = remote
-        self._parts = remote.open()
+        self._reader = remote.open()
         self._position = 0
         self._ahead = b""
         self._ahead_at = 0
@@ -85,15 +88,13 @@ class RemoteFile(io.RawIOBase):
         self._next_ahead = _FIRST_AHEAD
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def seekable(self) -> bool:
-        """It is: where the server has no ranges, it sends all from the start once more."""
+        # Where the server has no ranges, it sends all from the start once more.
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position."""
         if whence == io.SEEK_CUR:
             offset += self._position
         elif whence == io.SEEK_END:
@@ -104,7 +105,6 @@ class RemoteFile(io.RawIOBase):
         return self._position
 
     def tell(self) -> int:
-        """The position."""
         return self._position
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -116,13 +116,12 @@ class RemoteFile(io.RawIOBase):
         if size is None or size < 0:
             return self.readall()
         data = self._take(size)
-        # Arrow wants all that it asks for; so does whoever looks at the first bytes.
+        # Arrow wants all that it asks for, and so does the detection of formats.
         while len(data) < size and (more := self._take(size - len(data))):
             data += more
         return data
 
     def readall(self) -> bytes:
-        """All that is left. Raises as `read` does."""
         parts = []
         while part := self._take(_MOST_AHEAD):
             parts.append(part)
@@ -132,7 +131,7 @@ class RemoteFile(io.RawIOBase):
         """Let go of the connection."""
         if not self.closed:
             self._ahead = b""
-            self._parts.close()
+            self._reader.close()
         super().close()
 
     def _take(self, size: int) -> bytes:
@@ -148,7 +147,7 @@ class RemoteFile(io.RawIOBase):
         return data
 
     def _fill(self, size: int) -> None:
-        """Have something from the position on."""
+        """Read ahead from the position on, at least some of what is wanted now."""
         wanted = size
         if self._position == self._read_to:
             wanted = max(size, self._next_ahead)
@@ -163,18 +162,18 @@ class RemoteFile(io.RawIOBase):
 
     def _fetch(self, size: int) -> bytes:
         try:
-            return self._persist(size)
+            return self._fetch_again(size)
         except (TransientError, RefusedError, ChangedError) as error:
             raise as_read_error(self._remote.address, error) from error
 
-    def _persist(self, size: int) -> bytes:
-        patience = Patience(self._remote.address, PAUSES)
+    def _fetch_again(self, size: int) -> bytes:
+        retry = Retry(self._remote.address)
         while True:
             try:
-                data = self._parts.fetch(self._position, size)
+                data = self._reader.fetch(self._position, size)
             except TransientError as error:
-                patience.wait(error)
+                retry.wait(error)
             else:
                 if data or self._remote.size is None:
                     return data
-                patience.wait(TransientError("it ended too early"))
+                retry.wait(TransientError("it ended too early"))

@@ -1,33 +1,28 @@
-"""What a URL of the command line means: files, found by whoever knows its scheme."""
+"""What a URL of the command line means: files, found by the module that knows its scheme."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from llama_cli.errors import InputError
 from llama_cli.storage.address import BUCKETS, HUB, has_credentials, normalized, scheme_of, shown
+from llama_cli.storage.buckets import expand_bucket, find_bucket_file
+from llama_cli.storage.hub import expand_repo
 from llama_cli.storage.reader import RemoteObject
 from llama_cli.storage.retry import (
+    FIRST_PAUSES,
     RefusedError,
     TransientError,
     as_input_error,
     as_read_error,
     not_installed,
-    persist,
+    with_retries,
 )
+from llama_cli.storage.web import find_web_file
 
 
-class FoundFile(RemoteObject, Protocol):
-    """A remote file that was found by its URL."""
-
-    @property
-    def file_name(self) -> str:
-        """Its name without a folder."""
-        ...
-
-
-def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
+def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[RemoteObject]:
     """The files that a URL means, in order.
 
     In buckets and on the Hub it may be that of a folder, for all files in it and below without
@@ -46,18 +41,14 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
     """
     scheme, address = scheme_of(url), shown(url)
     url = f"{scheme}{url[len(scheme) :]}"  # in small letters
-    left_out = {normalized(one) for one in left_out}
+    left_out = {normalized(other) for other in left_out}
     try:
         if scheme in BUCKETS:
             return _find_in_bucket(url, address, left_out)
         if scheme == HUB:
-            from llama_cli.storage.hub import expand_repo
-
-            found = persist(lambda: expand_repo(url), address)
+            found = with_retries(lambda: expand_repo(url), address, FIRST_PAUSES)
             return _without(found, address, left_out)
-        from llama_cli.storage.web import find_web_file
-
-        return [persist(lambda: find_web_file(url), address)]
+        return [with_retries(lambda: find_web_file(url), address, FIRST_PAUSES)]
     except ImportError as error:
         raise not_installed(scheme, error) from error
     except RefusedError as error:
@@ -66,7 +57,7 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[FoundFile]:
         raise as_read_error(address, error) from error
 
 
-def find_file(url: str) -> FoundFile:
+def find_file(url: str) -> RemoteObject:
     """The one file that a URL names. Raises as `find_files` does, of folders and patterns too."""
     file, *more = find_files(url)
     if more or normalized(file.address) != normalized(shown(url)):
@@ -74,18 +65,20 @@ def find_file(url: str) -> FoundFile:
     return file
 
 
-def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[FoundFile]:
-    from llama_cli.storage.buckets import expand_bucket, find_bucket_file
-
+def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[RemoteObject]:
     if has_credentials(url):
         raise InputError(f"{address}: a URL is no place for keys", hint="use AWS_ACCESS_KEY_ID")
-    urls = persist(lambda: expand_bucket(url), address)
-    urls = [one for one in urls if one == url or one not in left_out]
-    found = [persist(lambda one=one: find_bucket_file(one), one) for one in urls]  # type: ignore[misc]
+    found = []
+    for name in with_retries(lambda: expand_bucket(url), address, FIRST_PAUSES):
+        if name == url or name not in left_out:
+            ask = functools.partial(find_bucket_file, name)
+            found.append(with_retries(ask, name, FIRST_PAUSES))
     return _without(found, address, set())
 
 
-def _without(found: Sequence[FoundFile], address: str, left_out: set[str]) -> Sequence[FoundFile]:
+def _without(
+    found: Sequence[RemoteObject], address: str, left_out: set[str]
+) -> Sequence[RemoteObject]:
     rest = [file for file in found if len(found) == 1 or normalized(file.address) not in left_out]
     if not rest:
         raise InputError(f"{address}: there is no file in this folder")

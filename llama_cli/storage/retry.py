@@ -1,10 +1,11 @@
-"""What goes wrong on the way to a server: whether it may pass, and how long to wait for that."""
+"""Failures on the way to a server: which may pass, when to try again, and what users are told."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import TypeVar
 
 from llama_cli.errors import InputError, InputReadError
@@ -13,12 +14,13 @@ Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
-# Seconds before the next tries. A server that restarts is back within them; a wrong name of one is
-# told soon, since nothing has been read yet.
-FIRST_PAUSES = (0.5, 2.0)
+# Seconds before each further try. A server that restarts is back within them.
 PAUSES = (0.5, 2.0, 5.0, 15.0)
-_LONGEST_PAUSE = 60.0
+# Of the first question about an input or output, which may just be mistyped: nothing is lost yet.
+FIRST_PAUSES = PAUSES[:2]
+_LONGEST_PAUSE = 120.0
 _LONGEST_WORDS = 200
+_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class TransientError(Exception):
@@ -34,7 +36,7 @@ class RefusedError(Exception):
 
     Attributes:
         hint: what the user can do about it, or None.
-        missing: whether there is no such file.
+        missing: whether there is nothing of that name.
     """
 
     def __init__(self, reason: str, *, hint: str | None = None, missing: bool = False) -> None:
@@ -50,18 +52,22 @@ class ChangedError(Exception):
         super().__init__("changed while it was read")
 
 
-class Patience:
+class Retry:
     """Counts the tries of one request, and waits between them."""
 
-    def __init__(self, address: str, pauses: tuple[float, ...]) -> None:
+    def __init__(self, address: str, pauses: Sequence[float] | None = None) -> None:
         """No try has failed yet.
 
         Args:
             address: what is asked for, for messages.
-            pauses: seconds before each further try.
+            pauses: seconds before each further try; None for `PAUSES`.
         """
         self._address = address
-        self._pauses = pauses
+        self._pauses = PAUSES if pauses is None else pauses
+        self._failed = 0
+
+    def progressed(self) -> None:
+        """Forget the tries that failed: since then something has come."""
         self._failed = 0
 
     def wait(self, error: TransientError) -> None:
@@ -78,19 +84,26 @@ class Patience:
         time.sleep(seconds)
 
 
-def persist(ask: Callable[[], Answer], address: str) -> Answer:
-    """The answer to a first question, asked again where that may help.
+def with_retries(
+    ask: Callable[[], Answer], address: str, pauses: Sequence[float] | None = None
+) -> Answer:
+    """The answer to a question, asked again where that may help; see `Retry`.
 
     Raises:
         RefusedError: it is a refusal.
         TransientError: there is none.
     """
-    patience = Patience(address, FIRST_PAUSES)
+    retry = Retry(address, pauses)
     while True:
         try:
             return ask()
         except TransientError as error:
-            patience.wait(error)
+            retry.wait(error)
+
+
+def may_pass(status: int) -> bool:
+    """Whether a request that was answered with that HTTP status may succeed a moment later."""
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def as_input_error(address: str, error: RefusedError) -> InputError:
@@ -101,7 +114,7 @@ def as_input_error(address: str, error: RefusedError) -> InputError:
 def as_read_error(
     address: str, error: RefusedError | ChangedError | TransientError
 ) -> InputReadError:
-    """The error for the user where reading cannot resume."""
+    """The error for the user where reading cannot continue."""
     hint = error.hint if isinstance(error, RefusedError) else None
     return InputReadError(f"{address}: cannot read: {error}", hint=hint)
 

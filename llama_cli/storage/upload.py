@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from llama_cli.storage.address import BUCKETS, HUB, has_credentials, rest_of, scheme_of, shown
-from llama_cli.storage.resolve import FoundFile
-from llama_cli.storage.retry import RefusedError, not_installed, persist
-
-_PIECE = 8 << 20
-# Arrow sends in the background, and keeps all that it has not sent yet.
-_PIECES_UNDER_WAY = 4
+from llama_cli.storage.buckets import find_in_bucket, send_to_bucket
+from llama_cli.storage.hub import find_in_repo, send_to_repo
+from llama_cli.storage.reader import RemoteObject
+from llama_cli.storage.retry import FIRST_PAUSES, RefusedError, not_installed, with_retries
 
 
 def check_output_url(url: str) -> None:
     """Refuse a URL that nothing can be written to.
 
     Raises:
-        RefusedError: it is one.
+        RefusedError: files are not written there.
     """
     scheme = scheme_of(url)
     if scheme not in (*BUCKETS, HUB):
@@ -33,7 +29,7 @@ def check_output_url(url: str) -> None:
         raise RefusedError("is a bucket", hint="name a file in it")
 
 
-def find_output(url: str) -> FoundFile | None:
+def find_output(url: str) -> RemoteObject | None:
     """What is at a URL that is to be written to; None where nothing is.
 
     Raises:
@@ -42,14 +38,11 @@ def find_output(url: str) -> FoundFile | None:
         InputError: a library is missing.
     """
     check_output_url(url)
+    find: Callable[[str], RemoteObject | None] = (
+        find_in_repo if scheme_of(url) == HUB else find_in_bucket
+    )
     try:
-        if scheme_of(url) == HUB:
-            from llama_cli.storage.hub import find_in_repo
-
-            return persist(lambda: find_in_repo(url), shown(url))
-        from llama_cli.storage.buckets import find_in_bucket
-
-        return persist(lambda: find_in_bucket(url), shown(url))
+        return with_retries(lambda: find(url), shown(url), FIRST_PAUSES)
     except ImportError as error:
         raise not_installed(scheme_of(url), error) from error
 
@@ -62,37 +55,5 @@ def upload(file: Path, url: str) -> None:
         TransientError: it did not come through.
         OSError: the file cannot be read.
     """
-    if scheme_of(url) == HUB:
-        from llama_cli.storage.hub import send_to_repo
-
-        send_to_repo(file, url)
-        return
-    from llama_cli.storage.filesystems import open_filesystem, translated
-
-    scheme, path = scheme_of(url), rest_of(url)
-    filesystem = open_filesystem(scheme, path.partition("/")[0])
-    with translated(scheme):
-        stream = filesystem.open_output_stream(path)
-    _never_close(stream)
-    for number, piece in enumerate(_pieces(file), start=1):
-        with translated(scheme):
-            stream.write(piece)
-            if number % _PIECES_UNDER_WAY == 0:
-                stream.flush()
-    with translated(scheme):
-        stream.close()
-
-
-def _never_close(stream: Any) -> None:
-    """Keep a stream from being closed but by us.
-
-    Arrow closes one that is let go of, and a closed one is a complete object on the server, however
-    little was written to it. So an upload that fails must not even be let go of.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
-
-
-def _pieces(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        while piece := opened.read(_PIECE):
-            yield piece
+    send = send_to_repo if scheme_of(url) == HUB else send_to_bucket
+    send(file, url)

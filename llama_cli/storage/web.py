@@ -1,33 +1,64 @@
-"""Files of a web server, read in parts where it has them."""
+"""Files of a web server, read in parts where it has them.
+
+httpx2 takes long to load, and is imported when a server is asked.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-import httpx2
-
 from llama_cli.storage.address import shown
-from llama_cli.storage.retry import ChangedError, RefusedError, TransientError
+from llama_cli.storage.retry import ChangedError, RefusedError, TransientError, may_pass
 
-_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+if TYPE_CHECKING:
+    import httpx2
+
+_CONNECT_SECONDS = 15.0
 # Answers that are the file, or say something of it; others below 400 are pages about it.
 _FILES = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 # That of gzip is recognized by its first bytes, like any gzip file.
 _ENCODINGS = ("identity", "gzip", "x-gzip")
 _LIFETIME = "the address may have expired, or want a login"
-_HINTS = {HTTPStatus.UNAUTHORIZED: _LIFETIME, HTTPStatus.FORBIDDEN: _LIFETIME}
+_USER_AGENT = {"User-Agent": "llama-cli-embed"}
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
-# Nothing in between may be packed or unpacked: positions are those of the file itself.
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "llama-cli-embed"}
 
-_clients: list[httpx2.Client] = []
+
+def _refuse_failure(answer: httpx2.Response) -> None:
+    status = answer.status_code
+    reason = f"HTTP {status} {answer.reason_phrase}".rstrip()
+    if may_pass(status):
+        raise TransientError(reason, wait=asked_pause(answer))
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise RefusedError(f"no such file ({reason})", missing=True)
+    denied = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    raise RefusedError(reason, hint=_LIFETIME if denied else None)
+
+
+class Server(NamedTuple):
+    """How a kind of server is asked.
+
+    Attributes:
+        name: for messages.
+        headers: what is sent with each request.
+        timeout: seconds without a byte after which it is asked again.
+        refuse: raises what an answer that is not the file means.
+    """
+
+    name: str = "the server"
+    headers: Mapping[str, str] = _USER_AGENT
+    timeout: float = 60.0
+    refuse: Callable[[httpx2.Response], None] = _refuse_failure
+
+
+_ANY_SERVER = Server()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +67,28 @@ class WebFile:
 
     Attributes:
         url: where it is.
-        address: the URL as it may be shown.
+        address: the URL as it may be shown, or that of the repository's file that is there.
+        file_name: its name without a folder.
         size: bytes, if that is known.
-        version: its ETag, else the time of its last change and its size; empty without both.
+        version: what changes when its content does: the ETag, else the time of its last change and
+            its size, or the digest in a repository; empty where none is known.
         has_ranges: whether parts of it can be had.
-        headers: what is sent with each request.
         sends_version: whether each answer has the version.
+        server: how it is asked for.
     """
 
     url: str
     address: str
+    file_name: str
     size: int | None
     version: str
-    has_ranges: bool
-    headers: Mapping[str, str] = field(default_factory=dict)
+    has_ranges: bool = True
     sends_version: bool = True
+    server: Server = _ANY_SERVER
 
-    @property
-    def file_name(self) -> str:
-        """Its name without a folder."""
-        return unquote(posixpath.basename(self.address))
-
-    def open(self) -> RangedParts | WholeParts:
-        """Make ready for reading it once."""
-        return RangedParts(self) if self.has_ranges else WholeParts(self)
+    def open(self) -> RangeReader | StreamReader:
+        """Prepare to read it once."""
+        return RangeReader(self) if self.has_ranges else StreamReader(self)
 
 
 def find_web_file(url: str) -> WebFile:
@@ -70,40 +99,43 @@ def find_web_file(url: str) -> WebFile:
         RefusedError: it will not give the file.
     """
     # Not HEAD, which presigned URLs are not signed for.
-    with _asking(url, {"Range": "bytes=0-0"}) as answer:
+    with asking(url, _ANY_SERVER, "bytes=0-0") as answer:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             if answer.headers.get("Content-Range") != "bytes */0":
                 return _find_without_ranges(url)
-            return WebFile(url, shown(url), 0, _version_of(answer, 0), has_ranges=True)
+            return _found(url, answer, 0, has_ranges=True)
         size = _size_of(answer)
-        version = _version_of(answer, size)
         # Two parts are only known to be of one file by its version.
         ranges = answer.status_code == HTTPStatus.PARTIAL_CONTENT and size is not None
-        return WebFile(url, shown(url), size, version, has_ranges=ranges and bool(version))
+        return _found(url, answer, size, has_ranges=ranges and bool(_version_of(answer, size)))
 
 
 def _find_without_ranges(url: str) -> WebFile:
     """The file at a URL whose server refuses to send parts, without saying that it is empty."""
-    with _asking(url, {}) as answer:
+    with asking(url, _ANY_SERVER) as answer:
         if answer.status_code != HTTPStatus.OK:
             raise RefusedError(f"HTTP {answer.status_code}")
-        size = _size_of(answer)
-        return WebFile(url, shown(url), size, _version_of(answer, size), has_ranges=False)
+        return _found(url, answer, _size_of(answer), has_ranges=False)
 
 
-class RangedParts:
-    """A file that is read a part at a time, each for itself."""
+def _found(url: str, answer: httpx2.Response, size: int | None, *, has_ranges: bool) -> WebFile:
+    address = shown(url)
+    name = unquote(posixpath.basename(address))
+    return WebFile(url, address, name, size, _version_of(answer, size), has_ranges=has_ranges)
+
+
+class RangeReader:
+    """Reads a file a part at a time, each for itself."""
 
     def __init__(self, file: WebFile) -> None:
-        """Nothing is asked yet."""
         self._file = file
 
     def fetch(self, start: int, size: int) -> bytes:
         """What has come of a part before the connection broke, if it did."""
         received = bytearray()
-        ask = {**self._file.headers, "Range": f"bytes={start}-{start + size - 1}"}
+        wanted = f"bytes={start}-{start + size - 1}"
         try:
-            with _asking(self._file.url, ask) as answer:
+            with asking(self._file.url, self._file.server, wanted) as answer:
                 self._check(answer, start)
                 for piece in answer.iter_raw():
                     received += piece
@@ -115,7 +147,7 @@ class RangedParts:
         return bytes(received[:size])
 
     def close(self) -> None:
-        """Nothing is open."""
+        """No connection is held between two parts."""
 
     def _check(self, answer: httpx2.Response, start: int) -> None:
         changed = self._file.sends_version and _differs(self._file, answer)
@@ -128,11 +160,10 @@ class RangedParts:
             raise ChangedError
 
 
-class WholeParts:
-    """A file that can only be had from its start on, in one answer."""
+class StreamReader:
+    """Reads a file that can only be had from its start on, in one answer."""
 
     def __init__(self, file: WebFile) -> None:
-        """Nothing is asked yet."""
         self._file = file
         self._opened = contextlib.ExitStack()
         self._pieces: Iterator[bytes] = iter(())
@@ -165,7 +196,7 @@ class WholeParts:
 
     def _begin(self) -> None:
         self.close()
-        answer = self._opened.enter_context(_asking(self._file.url, self._file.headers))
+        answer = self._opened.enter_context(asking(self._file.url, self._file.server))
         if _differs(self._file, answer) or _size_of(answer) not in (None, self._file.size):
             raise ChangedError
         self._pieces = answer.iter_raw()
@@ -173,7 +204,7 @@ class WholeParts:
 
     def _next(self, size: int) -> bytes:
         if not self._rest:
-            with _translated():
+            with _translated(self._file.server):
                 self._rest = next(self._pieces, b"")
         data, self._rest = self._rest[:size], self._rest[size:]
         self._position = (self._position or 0) + len(data)
@@ -181,58 +212,75 @@ class WholeParts:
 
 
 @contextlib.contextmanager
-def _asking(url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
-    """An answer that is no failure, of which nothing but the head has been received."""
+def asking(url: str, server: Server, part: str | None = None) -> Iterator[httpx2.Response]:
+    """An answer that is no failure, of which only the head has been received.
+
+    Args:
+        url: of a file.
+        server: how it is asked for.
+        part: what of it is wanted, as the header Range has it; None for all.
+
+    Raises:
+        TransientError: the server does not answer, here or while the block receives the rest.
+        RefusedError: it will not give the file.
+    """
+    import httpx2
+
+    # Nothing in between may compress: positions are those of the file itself.
+    headers = {**server.headers, "Accept-Encoding": "identity"}
+    if part is not None:
+        headers["Range"] = part
+    timeout = httpx2.Timeout(server.timeout, connect=min(server.timeout, _CONNECT_SECONDS))
     with (
-        _translated(),
-        _client().stream("GET", url, headers={**_HEADERS, **headers}) as answer,
+        _translated(server),
+        _client().stream("GET", url, headers=headers, timeout=timeout) as answer,
     ):
-        _refuse_failure(answer)
+        if answer.status_code not in _FILES:
+            server.refuse(answer)
+            raise RefusedError(f"HTTP {answer.status_code} {answer.reason_phrase}".rstrip())
+        encoding = answer.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in _ENCODINGS:
+            raise RefusedError(f"the server compresses it with {encoding}, and was asked not to")
         yield answer
 
 
+@functools.cache
 def _client() -> httpx2.Client:
-    if not _clients:
-        timeout = httpx2.Timeout(60.0, connect=15.0)
-        _clients.append(httpx2.Client(follow_redirects=True, timeout=timeout))
-    return _clients[0]
+    import httpx2
+
+    return httpx2.Client(follow_redirects=True)
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of the network as ours. What the library says of them may have the URL in it."""
+def _translated(server: Server) -> Iterator[None]:
+    import httpx2
+
     try:
         yield
-    except httpx2.TimeoutException as error:
-        raise TransientError("the server does not answer") from error
-    except httpx2.TransportError as error:
-        if isinstance(error, httpx2.UnsupportedProtocol):
-            raise RefusedError("it leads to another kind of address") from error
-        raise TransientError(_describe(error)) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-        raise RefusedError(f"is no address to read from ({type(error).__name__})") from error
+        raise explain(error, server.name) from error
 
 
-def _describe(error: httpx2.TransportError) -> str:
-    if isinstance(error, httpx2.ConnectError):
-        return f"cannot connect ({error})"
-    return "the connection broke"
+def explain(error: Exception, server: str) -> TransientError | RefusedError:
+    """What an error of httpx2 means. What it says itself may have the URL in it."""
+    import httpx2
+
+    if isinstance(error, httpx2.UnsupportedProtocol):
+        return RefusedError("it leads to another kind of address")
+    if not isinstance(error, httpx2.TransportError):
+        return RefusedError(f"is no address to read from ({type(error).__name__})")
+    if isinstance(error, httpx2.TimeoutException):
+        return TransientError(f"no answer from {server} in time")
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+        return TransientError(f"cannot reach {server}: {error}")
+    early = isinstance(error, httpx2.RemoteProtocolError)
+    return TransientError("the connection ended early" if early else "the connection broke")
 
 
-def _refuse_failure(answer: httpx2.Response) -> None:
-    status = answer.status_code
-    if status in _FILES:
-        packed = answer.headers.get("Content-Encoding", "identity").lower()
-        if packed not in _ENCODINGS:
-            raise RefusedError(f"the server packs it with {packed}, and was asked not to")
-        return
-    reason = f"HTTP {status} {answer.reason_phrase}".rstrip()
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        asked = answer.headers.get("Retry-After", "")
-        raise TransientError(reason, wait=float(asked) if asked.isdecimal() else 0.0)
-    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        raise RefusedError(f"no such file ({reason})", missing=True)
-    raise RefusedError(reason, hint=_HINTS.get(HTTPStatus(status)) if status in _HINTS else None)
+def asked_pause(answer: httpx2.Response) -> float:
+    """Seconds that a server which is too busy asks to wait."""
+    seconds = answer.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isdecimal() else 0.0
 
 
 def _size_of(answer: httpx2.Response) -> int | None:
@@ -240,12 +288,12 @@ def _size_of(answer: httpx2.Response) -> int | None:
     if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
         found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         return int(found[2]) if found else None
-    length: Any = answer.headers.get("Content-Length", "")
+    length = answer.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() else None
 
 
 def _version_of(answer: httpx2.Response, size: int | None) -> str:
-    # A weak one says that the content means the same, and servers put the mark there at will.
+    # A weak ETag promises less, but servers mark them so at will.
     if etag := answer.headers.get("ETag", "").removeprefix("W/").strip('"'):
         return str(etag)
     changed = answer.headers.get("Last-Modified", "")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llama_cli.output.durable.journal import JournalFile
-from llama_cli.run.rows import RowMaker
+from llama_cli.run.sink import RowMaker
 from tests.cli.conftest import Command
 
 

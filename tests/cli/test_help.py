@@ -61,7 +61,7 @@ def test_an_option_takes_two_lines_at_most(on_screen: Command, option: TyperOpti
 
 def test_defaults_and_choices_are_said(cli: Command) -> None:
     out = " ".join(cli("embed", "--help").out.split())
-    assert "--batch-size N Texts buffered; more takes more memory. [default: 1024;" in out
+    assert "--batch-size N Texts encoded at a time; more takes more memory. [default: 1024;" in out
     assert "--pooling <auto|mean|cls|last> How to pool tokens. [default: auto]" in out
     assert "--on-long <truncate|error> Truncate texts that are too long, or stop. [default" in out
     assert "--normalize / --no-normalize Scale vectors to length 1 (L2). [default: norm" in out

@@ -10,7 +10,7 @@ import pytest
 from llama_cli.cli.options import FLAGS, EmbedOptions, fill, spell_options
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.inputs.formats import FORMATS
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.run.job import EmbedJob
 from tests.cli.conftest import OPTIONS
 

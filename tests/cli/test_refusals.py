@@ -208,7 +208,7 @@ def test_an_unexpected_error_is_one_line_too(
     def fail(*_: object) -> None:
         raise RuntimeError("surprise\nin two lines")
 
-    monkeypatch.setattr("llama_cli.run.rows.RowMaker.make", fail)
+    monkeypatch.setattr("llama_cli.run.sink.RowMaker.make", fail)
     outcome = cli("embed", folder / "in.txt")
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.engine.known import Task
 from llama_cli.engine.known_models import find_known
+from llama_cli.engine.options import Task
 from tests.cli.conftest import Command
 from tests.tiny_models import MEAN, rewrite, write_bert, write_causal
 

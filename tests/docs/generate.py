@@ -18,8 +18,8 @@ from typer.core import TyperGroup, TyperOption
 
 from llama_cli.cli.app import app
 from llama_cli.engine.known_models import KNOWN_MODELS
-from llama_cli.inputs.compression import COMPRESSIONS
 from llama_cli.inputs.formats import FORMATS
+from llama_cli.inputs.stream import COMPRESSIONS
 
 ROOT = Path(__file__).parents[2]
 # At this width, whatever the terminal; nothing is complained of that is missing.
@@ -74,13 +74,14 @@ def _variables() -> str:
 def _formats() -> str:
     """The formats of inputs, from the table that the command itself goes by."""
     rows = [
-        f"| {' '.join(f'`{suffix}`' for suffix in one.suffixes)} | `{one.name}` | {one.content} | "
-        f"{one.columns or 'none'} | {'yes' if one.compressible else 'no'} |"
-        for one in FORMATS
+        f"| {' '.join(f'`{suffix}`' for suffix in kind.suffixes)} | `{kind.name}` | "
+        f"{kind.documented_rows} | {kind.documented_columns or 'none'} | "
+        f"{'yes' if kind.streamed else 'no'} |"
+        for kind in FORMATS
     ]
-    packed = ", ".join(f"{kind.name} (`{kind.suffix}`)" for kind in COMPRESSIONS)
-    head = "| suffix | `--format` | one text is in | columns | packed, piped |"
-    return "\n".join([head, "|---|---|---|---|---|", *rows, "", f"Packed: {packed}."])
+    compressed = ", ".join(f"{kind.name} (`{kind.suffix}`)" for kind in COMPRESSIONS)
+    head = "| suffix | `--format` | one text is in | columns | compressed, piped |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows, "", f"Compressed: {compressed}."])
 
 
 def _known_models() -> str:

@@ -13,7 +13,10 @@ from tests.docs.generate import PARTS, ROOT, commands, documents, generate
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 # Options of pip and of the benchmarks.
-FOREIGN = {"--force-reinstall", "--no-cache-dir", "--no-deps", "--rounds"}
+FOREIGN = {"--force-reinstall", "--no-cache-dir", "--no-deps", "--rounds"} | {
+    *("--python", "--libs", "--without", "--peer", "--lines", "--seconds", "--tokens", "--engine"),
+    "--parts",
+}
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.engine.duplicates import Answer, RecentTexts
+from llama_cli.engine.batching import Answer, RecentTexts
 from tests.conftest import cosines, embed_all, open_embedder
 
 DISTINCT = [f"water {i} and {'time ' * (i % 20)}" for i in range(200)]

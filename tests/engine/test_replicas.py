@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.engine import replicas
+from llama_cli.engine import model as model_module
 from llama_cli.engine.devices import ALL_LAYERS, Device, Placement
 from llama_cli.engine.embedder import LlamaEmbedder
-from llama_cli.engine.model import Model
+from llama_cli.engine.model import Model, open_replicas
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.replicas import open_replicas, placements_alone
 from llama_cli.errors import ModelError
 from tests.conftest import CPU, embed_all, open_embedder
 
@@ -21,13 +20,13 @@ BOTH = Placement((FIRST, SECOND), ALL_LAYERS)
 
 
 def test_each_gpu_gets_a_copy_unless_layers_were_counted() -> None:
-    assert placements_alone(BOTH) == [
+    assert BOTH.split() == [
         Placement((FIRST,), ALL_LAYERS),
         Placement((SECOND,), ALL_LAYERS),
     ]
     counted = Placement((FIRST, SECOND), 7)
-    assert placements_alone(counted) == [counted]
-    assert placements_alone(CPU) == [CPU]
+    assert counted.split() == [counted]
+    assert CPU.split() == [CPU]
 
 
 def test_copies_share_the_texts_and_the_order_is_kept(tiny_bert: Path) -> None:
@@ -64,7 +63,7 @@ class Loaded:
 
 
 def test_a_model_too_large_for_one_gpu_goes_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "Model", Loaded)
+    monkeypatch.setattr(model_module, "Model", Loaded)
     with open_replicas(Path("model.gguf"), BOTH) as models:
         assert [model.placement.devices for model in models] == [(FIRST,), (SECOND,)]
     assert Loaded.open == []

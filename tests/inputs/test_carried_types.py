@@ -13,8 +13,8 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.inputs.columns import plain_type
-from tests.inputs.files import Reading
+from llama_cli.inputs.carried import plain_type
+from tests.inputs.reading import Reading
 
 TIME = dt.datetime(2024, 2, 29, 12, 30, 1, 999999)
 # A value and a null of each.
@@ -106,13 +106,13 @@ def test_everything_of_polars(tmp_path: Path, write: Any) -> None:
 def test_columns_whose_names_look_like_paths(tmp_path: Path) -> None:
     table = pa.table({"a": [{"b": 1}], "a.b": [2], "text": ["one"], "": [3], "é ü": [4]})
     pq.write_table(table, tmp_path / "in.parquet")
-    assert Reading(tmp_path / "in.parquet", keep="a.b").kept == [{"a.b": 2}]
-    assert Reading(tmp_path / "in.parquet", keep="a").kept == [{"a": {"b": 1}}]
-    (row,) = Reading(tmp_path / "in.parquet", keep="*").kept
+    assert Reading(tmp_path / "in.parquet", keep="a.b").carried == [{"a.b": 2}]
+    assert Reading(tmp_path / "in.parquet", keep="a").carried == [{"a": {"b": 1}}]
+    (row,) = Reading(tmp_path / "in.parquet", keep="*").carried
     assert row == {"a": {"b": 1}, "a.b": 2, "": 3, "é ü": 4}
 
 
-def test_kept_rows_follow_many_batches_with_gaps(tmp_path: Path) -> None:
+def test_carried_rows_follow_many_batches_with_gaps(tmp_path: Path) -> None:
     """Blank and bad ones between them, over row groups of other sizes."""
     texts = [None if n % 7 == 0 else " " if n % 5 == 0 else f"water {n}" for n in range(5000)]
     path = tmp_path / "in.parquet"
@@ -126,7 +126,7 @@ def test_metadata_of_the_input_is_not_taken_along(tmp_path: Path) -> None:
     field = pa.field("k", pa.int64(), nullable=False, metadata={"PARQUET:field_id": "7", "a": "b"})
     schema = pa.schema([pa.field("text", pa.string()), field], metadata={"pandas": "{}"})
     pq.write_table(pa.table({"text": ["one"], "k": [1]}, schema=schema), tmp_path / "in.parquet")
-    kept = Reading(tmp_path / "in.parquet", keep="k").schema
-    assert kept.metadata is None
-    assert kept.field("k").metadata is None
-    assert kept.field("k").nullable
+    schema = Reading(tmp_path / "in.parquet", keep="k").schema
+    assert schema.metadata is None
+    assert schema.field("k").metadata is None
+    assert schema.field("k").nullable

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import InputError
-from tests.inputs.files import Reading
+from tests.inputs.conftest import WriteRows
+from tests.inputs.reading import Reading
 
 Read = Callable[..., Reading]
 
@@ -33,7 +34,7 @@ def test_each_way_of_writing_it(
     rows = [["id", "text"], ["1", "one"], ["2", '"two ,;\t| ""2"""'], ["3", '"a\n\r\nb"']]
     content = newline.join(delimiter.join(row) for row in rows) + (newline if last else "")
     reading = read(mark + content, keep="*")
-    assert reading.places == [(2, "one"), (3, 'two ,;\t| "2"'), (4, "a\n\r\nb")]
+    assert reading.lines_and_texts == [(2, "one"), (3, 'two ,;\t| "2"'), (4, "a\n\r\nb")]
     assert reading.carried == [{"id": "1"}, {"id": "2"}, {"id": "3"}]
 
 
@@ -43,12 +44,12 @@ def test_rows_are_numbered_by_the_line_where_they_begin(read: Read) -> None:
     assert [record.line for record in reading.records] == [2, 5, 9, 11]
     assert reading.left_out == [(4, 4, "blank"), (8, 8, "blank")]
     before = [content.index(piece) for piece in ('\n"two', " , ", "four")]
-    assert [record.end for record in reading.records] == [*before, len(content)]
+    assert [record.offset for record in reading.records] == [*before, len(content)]
 
 
 def test_a_header_over_two_lines(read: Read) -> None:
     reading = read('"the\ntext",id\none,1\n', column="the\ntext", keep="id")
-    assert reading.places == [(3, "one")]
+    assert reading.lines_and_texts == [(3, "one")]
     assert reading.carried == [{"id": "1"}]
 
 
@@ -155,7 +156,7 @@ def test_bytes_that_are_not_utf8_count_once_a_row(read: Read) -> None:
     assert [row["id"] for row in reading.carried] == ["1", "2", "\ufffd"]
 
 
-def test_all_columns_are_kept_as_text(read: Read) -> None:
+def test_all_columns_are_carried_as_text(read: Read) -> None:
     reading = read("id,text,ok,empty\n007,one,true,\n1e3,two,,\n", keep="*")
     assert reading.carried == [
         {"id": "007", "ok": "true", "empty": ""},
@@ -175,3 +176,13 @@ def test_a_megabyte_in_quotes(read: Read) -> None:
     assert reading.texts == [long, "next"]
     assert [record.line for record in reading.records] == [2, 70_003]
     assert reading.carried == [{"id": "1"}, {"id": "2"}]
+
+
+def test_one_called_text_whatever_it_looks_like(write_rows: WriteRows) -> None:
+    assert Reading(write_rows("text,title", "12,a", "13,b", name="in.csv")).texts == ["12", "13"]
+    assert Reading(write_rows("text", "12", "13", name="in.csv")).texts == ["12", "13"]
+
+
+def test_a_first_row_over_a_megabyte(write_rows: WriteRows) -> None:
+    path = write_rows("id,body", "1," + "water " * 200_000, "2,two", name="in.csv")
+    assert [len(text) for text in Reading(path).texts] == [1_200_000, 3]

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_cli.errors import InputError
-from tests.inputs.files import Reading
+from tests.compressors import COMPRESSORS, LIBRARIES
+from tests.inputs.reading import Reading
 from tests.inputs.writers import ARROW, PARQUET
-from tests.packers import LIBRARIES, PACKERS
 
 TEXTS = [f"water and time {number}" for number in range(1000)]
 LINES = "".join(text + "\n" for text in TEXTS).encode()
-PACKED = {kind: pack(LINES) for kind, pack in LIBRARIES.items()}
-# Shorter ones do not show how they are packed.
+COMPRESSED = {kind: compress(LINES) for kind, compress in LIBRARIES.items()}
+# Shorter ones do not show how they are compressed.
 SHORTEST = {"gzip": 2, "bzip2": 10, "xz": 6, "zstd": 4, "lz4": 4}
 
 kinds = pytest.mark.parametrize("kind", LIBRARIES)
@@ -42,23 +42,23 @@ def refusal(path: Path, content: bytes) -> str:
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_one_cut_short_anywhere(path: Path, kind: str, data: st.DataObject) -> None:
-    size = data.draw(st.integers(SHORTEST[kind], len(PACKED[kind]) - 1))
-    message = refusal(path, PACKED[kind][:size])
+    size = data.draw(st.integers(SHORTEST[kind], len(COMPRESSED[kind]) - 1))
+    message = refusal(path, COMPRESSED[kind][:size])
     assert message.startswith(f"input.txt: the {kind} data is damaged or cut short: ")
 
 
 @kinds
 def test_one_without_its_last_bytes(path: Path, kind: str) -> None:
     for missing in range(1, 20):
-        assert "cut short" in refusal(path, PACKED[kind][:-missing])
+        assert "cut short" in refusal(path, COMPRESSED[kind][:-missing])
 
 
 @kinds
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_second_member_cut_short_anywhere(path: Path, kind: str, data: st.DataObject) -> None:
-    size = data.draw(st.integers(1, len(PACKED[kind]) - 1))
-    assert "cut short" in refusal(path, LIBRARIES[kind](b"first\n") + PACKED[kind][:size])
+    size = data.draw(st.integers(1, len(COMPRESSED[kind]) - 1))
+    assert "cut short" in refusal(path, LIBRARIES[kind](b"first\n") + COMPRESSED[kind][:size])
 
 
 @kinds
@@ -68,8 +68,8 @@ def test_a_changed_byte_does_not_stop_other_than_by_an_input_error(
     path: Path, kind: str, data: st.DataObject
 ) -> None:
     """Not all of these formats have checksums, but nothing else may come of it."""
-    at = data.draw(st.integers(0, len(PACKED[kind]) - 1))
-    damaged = bytearray(PACKED[kind])
+    at = data.draw(st.integers(0, len(COMPRESSED[kind]) - 1))
+    damaged = bytearray(COMPRESSED[kind])
     damaged[at] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged)
     try:
@@ -80,22 +80,22 @@ def test_a_changed_byte_does_not_stop_other_than_by_an_input_error(
 
 CHECKED = [
     name
-    for name in PACKERS
+    for name in COMPRESSORS
     if name in {"gzip by a library", "bzip2 by a library", "xz by a library", "zstd -q", "lz4 -q"}
 ]
 
 
-@pytest.mark.parametrize("packer", CHECKED)
+@pytest.mark.parametrize("compressor", CHECKED)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_where_there_is_a_checksum_it_is_checked(
-    path: Path, packer: str, data: st.DataObject
+    path: Path, compressor: str, data: st.DataObject
 ) -> None:
-    kind, pack = PACKERS[packer]
-    packed = bytearray(pack(LINES))
+    kind, compress = COMPRESSORS[compressor]
+    compressed = bytearray(compress(LINES))
     # Behind the header, of which some bytes mean nothing.
-    packed[data.draw(st.integers(20, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(packed)
+    compressed[data.draw(st.integers(20, len(compressed) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(compressed)
     try:
         texts = Reading(path).texts
     except InputError as error:
@@ -107,7 +107,7 @@ def test_where_there_is_a_checksum_it_is_checked(
 @pytest.mark.parametrize("kind", ["gzip", "bzip2", "zstd", "lz4"])
 @pytest.mark.parametrize("rest", [b"x", b"garbage behind it\n", LINES])
 def test_bytes_behind_the_end(path: Path, kind: str, rest: bytes) -> None:
-    assert f"the {kind} data is damaged" in refusal(path, PACKED[kind] + rest)
+    assert f"the {kind} data is damaged" in refusal(path, COMPRESSED[kind] + rest)
 
 
 @pytest.mark.parametrize("write", [PARQUET["pandas"], ARROW["pandas feather"]])
@@ -132,7 +132,7 @@ def test_an_arrow_stream_cut_short(tmp_path: Path) -> None:
             Reading(table)
 
 
-def test_a_page_of_parquet_that_cannot_be_unpacked(tmp_path: Path) -> None:
+def test_a_page_of_parquet_that_cannot_be_decompressed(tmp_path: Path) -> None:
     table = tmp_path / "input.parquet"
     PARQUET["DuckDB zstd"]({"text": TEXTS}, table)
     column = pq.read_metadata(table).row_group(0).column(0)
@@ -146,6 +146,6 @@ def test_a_page_of_parquet_that_cannot_be_unpacked(tmp_path: Path) -> None:
 
 
 def test_messages_are_one_line(path: Path) -> None:
-    for kind, packed in PACKED.items():
-        message = refusal(path, packed[: len(packed) // 2])
+    for kind, compressed in COMPRESSED.items():
+        message = refusal(path, compressed[: len(compressed) // 2])
         assert re.fullmatch(rf"[^\n]*{kind}[^\n]*", message)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_cli.errors import BadRowError, InputError
-from tests.inputs.files import Reading
+from tests.inputs.conftest import WriteRows
+from tests.inputs.reading import Reading
 
 Read = Callable[..., Reading]
 
@@ -51,7 +52,7 @@ def test_a_bad_line_is_named(read: Read, line: str, reason: str) -> None:
     assert str(caught.value) == f"in.jsonl, line 2: {reason}"
     assert caught.value.hint == "leave such rows out with `on_bad_row=skip`"
     reading = read(GOOD, line, "", GOOD, on_bad_row="skip")
-    assert reading.places == [(1, "good"), (4, "good")]
+    assert reading.lines_and_texts == [(1, "good"), (4, "good")]
     assert reading.left_out == [(2, 2, reason), (3, 3, "blank")]
 
 
@@ -80,7 +81,7 @@ def test_a_text_of_another_type_behind_the_first_megabyte_is_named(
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u3000", "\u2028"])
 def test_texts_of_white_space_are_blank(read: Read, text: str) -> None:
     reading = read({"text": text}, {"text": "one"})
-    assert reading.places == [(2, "one")]
+    assert reading.lines_and_texts == [(2, "one")]
     assert reading.left_out == [(1, 1, "blank")]
 
 
@@ -106,6 +107,7 @@ def test_escapes(read: Read, escaped: str, text: str, invalid_utf8: bool) -> Non
     assert (record.text.decode(), record.invalid_utf8) == (text, invalid_utf8)
 
 
+@settings(deadline=None)
 @given(text=st.text(st.one_of(st.characters(), st.characters(categories=["Cs"]))))
 def test_any_string_of_json_gives_valid_utf8(
     tmp_path_factory: pytest.TempPathFactory, text: str
@@ -179,3 +181,36 @@ def test_without_objects(read: Read, content: str) -> None:
 def test_by_format_whatever_it_is_called(read: Read) -> None:
     assert read(GOOD, name="in.txt", format="jsonl").texts == ["good"]
     assert read(GOOD, name="in.jsonl", format="text").texts == [GOOD]
+
+
+def test_a_text_of_another_type_near_the_start(write_rows: WriteRows) -> None:
+    """No other column will do instead."""
+    path = write_rows({"text": "one", "title": "x"}, {"text": 5, "title": "y"})
+    reading = Reading(path, on_bad_row="skip")
+    assert reading.texts == ["one"]
+    assert reading.left_out == [(2, 2, "text is a number, not text")]
+    with pytest.raises(InputError, match=r"in.jsonl, line 2: text is a number, not text"):
+        Reading(path)
+
+
+def test_a_column_that_is_named(write_rows: WriteRows) -> None:
+    path = write_rows({"text": 5}, {"text": "one"})
+    assert Reading(path, column="text", on_bad_row="skip").texts == ["one"]
+
+
+def test_a_first_line_over_a_megabyte(write_rows: WriteRows) -> None:
+    path = write_rows({"id": 1, "body": "water " * 200_000}, {"id": 2, "body": "two"})
+    reading = Reading(path, keep="id")
+    assert reading.carried == [{"id": 1}, {"id": 2}]
+
+
+def test_a_megabyte_of_blank_lines(write_rows: WriteRows) -> None:
+    path = write_rows(*["  "] * 400_000, {"text": "one", "id": 1})
+    assert Reading(path, keep="id").carried == [{"id": 1}]
+
+
+def test_a_suggestion(write_rows: WriteRows) -> None:
+    path = write_rows({"text": "one", "title": "x"})
+    with pytest.raises(InputError) as caught:
+        Reading(path, keep="titel")
+    assert caught.value.hint == "did you mean title?"

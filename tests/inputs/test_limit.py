@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from tests.inputs.files import Reading
+from tests.compressors import LIBRARIES
+from tests.inputs.conftest import WriteRows
+from tests.inputs.reading import Reading
 from tests.inputs.writers import FORMATS
-from tests.packers import LIBRARIES
 
 TEXTS = ["one", "", "two", None, "three", " ", "four"]
 
@@ -67,7 +68,23 @@ def test_the_fingerprint_is_of_what_was_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", LIBRARIES)
-def test_of_a_packed_one(tmp_path: Path, kind: str) -> None:
+def test_of_a_compressed_one(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "in.txt"
     path.write_bytes(LIBRARIES[kind](b"one\ntwo\n" * 1_000_000))
     assert Reading(path, limit=3).texts == ["one", "two", "one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("in.csv", ["text,id", "one,1", "", "two"]),
+        ("in.jsonl", [{"text": "one", "id": 1}, "", "x"]),
+    ],
+)
+def test_rows_behind_it_with_carried_columns(
+    write_rows: WriteRows, name: str, rows: list[object]
+) -> None:
+    """They are read ahead in blocks: blank ones are counted, bad ones stop the run."""
+    path = write_rows(*rows, name=name)
+    assert Reading(path, limit=1, keep="id").texts == ["one"]
+    assert Reading(path, limit=1, keep="id", on_bad_row="skip").skipped == []

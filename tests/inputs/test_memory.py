@@ -14,7 +14,7 @@ import pytest
 
 from llama_cli.output.provenance import read_provenance
 from tests.cli.test_memory import MB, numbered_lines, peak
-from tests.packers import LIBRARIES
+from tests.compressors import LIBRARIES
 from tests.tiny_models import write_bert
 
 LONG = 'water, "and" time; ' * 550_000  # 10 MB, with something to escape in every format
@@ -64,12 +64,12 @@ def test_lines_of_ten_megabytes(tmp_path: Path, model: Path, usual: int, name: s
 READER = """
 import re, sys
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.sequence import InputSequence, Position
 with InputSequence(find_inputs(sys.argv[1:]), ReadOptions(on_bad_row="skip")) as source:
-    source.look([])
+    source.detect_formats([])
     for record in source:
-        source.passed(Position(record.source, record.line, record.end))
+        source.passed(Position(record.input_index, record.line, record.offset))
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 
@@ -82,7 +82,7 @@ def peak_of_reading(source: Path) -> int:
 
 
 @pytest.mark.parametrize("kind", LIBRARIES)
-def test_320_megabytes_unpacked(tmp_path: Path, kind: str) -> None:
+def test_320_megabytes_decompressed(tmp_path: Path, kind: str) -> None:
     member = LIBRARIES[kind]((b"water and time" * 20_000 + b"\n") * 60)
     peaks = []
     for members in (1, 20):
@@ -90,3 +90,14 @@ def test_320_megabytes_unpacked(tmp_path: Path, kind: str) -> None:
         source.write_bytes(member * members)
         peaks.append(peak_of_reading(source))
     assert peaks[1] - peaks[0] < 20 * MB
+
+
+@pytest.mark.parametrize("line", [b" " * 999, b'{"text": null, "more": "' + b"x" * 999 + b'"}'])
+def test_rows_left_out_do_not_pile_up_in_memory(tmp_path: Path, line: bytes) -> None:
+    """A stretch of blank or bad rows may be as long as any."""
+    peaks = []
+    for size in (1 << 20, 64 << 20):
+        source = tmp_path / f"{size}.jsonl"
+        source.write_bytes(b'{"text": "one"}\n' + (line + b"\n") * (size // (len(line) + 1)))
+        peaks.append(peak_of_reading(source))
+    assert peaks[1] - peaks[0] < 20_000_000

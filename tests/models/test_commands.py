@@ -12,14 +12,14 @@ from huggingface_hub import constants
 from llama_cli.cli.commands.models import table_lines
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.cli.conftest import Command
-from tests.models.stand_in import COMMIT, StandIn
+from tests.storage.hub_server import COMMIT, HubServer
 from tests.tiny_models import split_model, write_causal
 
 REPO = "owner/tiny-GGUF"
 
 
 @pytest.fixture
-def tiny(hub: StandIn, tiny_bert: Path) -> bytes:
+def tiny(hub: HubServer, tiny_bert: Path) -> bytes:
     content = tiny_bert.read_bytes()
     hub.add(REPO, {"tiny-f16.gguf": content, "tiny-Q8_0.gguf": content + b"\0"})
     return content
@@ -27,7 +27,7 @@ def tiny(hub: StandIn, tiny_bert: Path) -> bytes:
 
 class TestPull:
     def test_it_downloads_and_prints_the_path(
-        self, hub: StandIn, tiny: bytes, cache: Path, cli: Command
+        self, hub: HubServer, tiny: bytes, cache: Path, cli: Command
     ) -> None:
         done = cli("models", "pull", REPO)
         assert done.code == 0
@@ -38,7 +38,7 @@ class TestPull:
         assert cli("models", "pull", REPO, "-q").err == ""
 
     def test_a_model_unfit_for_embedding_is_said(
-        self, hub: StandIn, cli: Command, tmp_path: Path
+        self, hub: HubServer, cli: Command, tmp_path: Path
     ) -> None:
         model = write_causal(tmp_path / "chat.gguf", pooling=None)
         hub.add(REPO, {"chat-f16.gguf": model.read_bytes()})
@@ -48,7 +48,7 @@ class TestPull:
         assert "choose with --pooling" in done.err
 
     def test_a_wrong_file_suggests_the_nearest(
-        self, hub: StandIn, tiny: bytes, cli: Command
+        self, hub: HubServer, tiny: bytes, cli: Command
     ) -> None:
         done = cli("models", "pull", f"{REPO}:tiny-F61.gguf")
         assert done.code == 3
@@ -57,7 +57,7 @@ class TestPull:
         )
 
     def test_split_models_are_downloaded_whole(
-        self, hub: StandIn, cli: Command, tiny_bert: Path, tmp_path: Path
+        self, hub: HubServer, cli: Command, tiny_bert: Path, tmp_path: Path
     ) -> None:
         parts = split_model(tiny_bert, tmp_path / "parts", name="Q8_0/tiny".replace("/", "-"))
         hub.add(REPO, {f"Q8_0/{part.name}": part.read_bytes() for part in parts})
@@ -76,14 +76,14 @@ class TestPull:
 
 
 class TestPath:
-    def test_it_downloads_nothing(self, hub: StandIn, tiny: bytes, cli: Command) -> None:
+    def test_it_downloads_nothing(self, hub: HubServer, tiny: bytes, cli: Command) -> None:
         done = cli("models", "path", REPO)
         assert done.code == 3
         assert done.out == ""
         assert "is not in the cache; llama-cli models pull owner/tiny-GGUF" in done.err
         assert hub.requests == []
 
-    def test_it_prints_the_path_alone(self, hub: StandIn, tiny: bytes, cli: Command) -> None:
+    def test_it_prints_the_path_alone(self, hub: HubServer, tiny: bytes, cli: Command) -> None:
         pulled = cli("models", "pull", f"{REPO}:q8_0").out
         hub.requests.clear()
         for name in (f"{REPO}:Q8_0", f"hf:{REPO}:tiny-Q8_0.gguf", f"{REPO}@{COMMIT}:Q8_0"):
@@ -92,7 +92,7 @@ class TestPath:
         assert hub.requests == []
 
     def test_a_wrong_name_suggests_the_nearest(
-        self, hub: StandIn, tiny: bytes, cli: Command
+        self, hub: HubServer, tiny: bytes, cli: Command
     ) -> None:
         cli("models", "pull", f"{REPO}:q8_0")
         assert f"did you mean {REPO}:tiny-Q8_0.gguf?" in cli("models", "path", "ower/tiny-GGUF").err
@@ -101,7 +101,9 @@ class TestPath:
 
 
 class TestList:
-    def test_the_built_in_model_is_there_without_a_cache(self, hub: StandIn, cli: Command) -> None:
+    def test_the_built_in_model_is_there_without_a_cache(
+        self, hub: HubServer, cli: Command
+    ) -> None:
         (row,) = json.loads(cli("models", "list", "--json").out)
         assert row == {
             "name": "builtin",
@@ -112,7 +114,7 @@ class TestList:
             "context": 512,
         }
 
-    def test_all_in_the_cache_are_listed(self, hub: StandIn, tiny: bytes, cli: Command) -> None:
+    def test_all_in_the_cache_are_listed(self, hub: HubServer, tiny: bytes, cli: Command) -> None:
         hub.add("another/one", {"broken.gguf": b"GGUF?"})
         for name in (REPO, f"{REPO}:Q8_0", "another/one"):
             cli("models", "pull", name, "-q")
@@ -132,7 +134,7 @@ class TestList:
             assert cli("models", "path", row["name"]).out == row["path"] + "\n"
 
     def test_an_older_commit_has_a_name_of_its_own(
-        self, hub: StandIn, tiny: bytes, cli: Command
+        self, hub: HubServer, tiny: bytes, cli: Command
     ) -> None:
         cli("models", "pull", f"{REPO}:Q8_0")
         hub.add(REPO, {"tiny-Q8_0.gguf": tiny + b"later"}, commit="d" * 40)
@@ -160,7 +162,7 @@ class TestList:
 
 class TestRemove:
     def test_one_file_of_a_repository(
-        self, hub: StandIn, tiny: bytes, cache: Path, cli: Command
+        self, hub: HubServer, tiny: bytes, cache: Path, cli: Command
     ) -> None:
         cli("models", "pull", REPO)
         cli("models", "pull", f"{REPO}:Q8_0")
@@ -171,7 +173,7 @@ class TestRemove:
         assert len(list(cache.glob("*/blobs/*"))) == 1
 
     def test_all_of_a_repository(
-        self, hub: StandIn, tiny: bytes, cache: Path, cli: Command
+        self, hub: HubServer, tiny: bytes, cache: Path, cli: Command
     ) -> None:
         cli("models", "pull", REPO)
         cli("models", "pull", f"{REPO}:Q8_0")
@@ -182,7 +184,7 @@ class TestRemove:
         assert "is not in the cache" in again.err
 
     def test_what_others_keep_there_stays(
-        self, hub: StandIn, tiny: bytes, cache: Path, cli: Command
+        self, hub: HubServer, tiny: bytes, cache: Path, cli: Command
     ) -> None:
         path = Path(cli("models", "pull", REPO).out.strip())
         blob = path.resolve().with_name("a" * 40)
@@ -197,14 +199,14 @@ class TestRemove:
         assert (later / "tiny-f16.gguf").exists()
 
     @pytest.mark.parametrize("model", ["builtin", "x.gguf", "./x", str(DEFAULT_MODEL)])
-    def test_nothing_else_is_removed(self, hub: StandIn, cli: Command, model: str) -> None:
+    def test_nothing_else_is_removed(self, hub: HubServer, cli: Command, model: str) -> None:
         done = cli("models", "remove", model)
         assert done.code == 2
         assert "only models in the Hub's cache are" in done.err
         assert DEFAULT_MODEL.exists()
 
     def test_a_wrong_name_suggests_the_nearest(
-        self, hub: StandIn, tiny: bytes, cli: Command
+        self, hub: HubServer, tiny: bytes, cli: Command
     ) -> None:
         cli("models", "pull", REPO)
         assert f"did you mean {REPO}:tiny-f16.gguf?" in cli("models", "remove", "owner/tiny").err
@@ -212,7 +214,7 @@ class TestRemove:
 
 
 def test_a_cache_that_cannot_be_read_is_one_line(
-    hub: StandIn, cache: Path, cli: Command, tiny: bytes
+    hub: HubServer, cache: Path, cli: Command, tiny: bytes
 ) -> None:
     cli("models", "pull", REPO)
     refs = cache / "models--owner--tiny-GGUF" / "refs"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import ModelError
-from llama_cli.models import download
 from llama_cli.models.builtin.file import DEFAULT_MODEL
+from llama_cli.storage.download import rough_size
 from tests.models.conftest import Resolve
-from tests.models.stand_in import COMMIT, StandIn, digest_of
+from tests.storage.hub_server import COMMIT, HubServer, digest_of
 
 REPO = "owner/tiny-GGUF"
 CONTENT = bytes(range(256)) * 1000
@@ -27,7 +27,7 @@ def cached_files(cache: Path) -> list[str]:
 
 
 def test_a_file_is_downloaded_checked_and_put_into_the_hubs_own_cache(
-    hub: StandIn, cache: Path, resolve: Resolve
+    hub: HubServer, cache: Path, resolve: Resolve
 ) -> None:
     repo = hub.add(REPO, {"tiny-f16.gguf": CONTENT, "README.md": b"x"})
     model = resolve(REPO)
@@ -41,7 +41,7 @@ def test_a_file_is_downloaded_checked_and_put_into_the_hubs_own_cache(
     assert partials(cache) == []
 
 
-def test_other_programs_find_it_there(hub: StandIn, cache: Path, resolve: Resolve) -> None:
+def test_other_programs_find_it_there(hub: HubServer, cache: Path, resolve: Resolve) -> None:
     from huggingface_hub import hf_hub_download, scan_cache_dir
 
     hub.add(REPO, {"tiny-f16.gguf": CONTENT})
@@ -55,7 +55,7 @@ def test_other_programs_find_it_there(hub: StandIn, cache: Path, resolve: Resolv
 
 
 def test_one_that_they_downloaded_is_not_downloaded_again(
-    hub: StandIn, cache: Path, resolve: Resolve
+    hub: HubServer, cache: Path, resolve: Resolve
 ) -> None:
     from huggingface_hub import hf_hub_download
 
@@ -67,7 +67,7 @@ def test_one_that_they_downloaded_is_not_downloaded_again(
 
 
 def test_a_file_outside_of_large_file_storage_is_checked_as_git_does(
-    hub: StandIn, resolve: Resolve
+    hub: HubServer, resolve: Resolve
 ) -> None:
     hub.add(REPO, {"tiny.gguf": CONTENT}, in_git={"tiny.gguf"})
     assert resolve(REPO).path.read_bytes() == CONTENT
@@ -78,7 +78,7 @@ def test_a_file_outside_of_large_file_storage_is_checked_as_git_does(
 
 
 def test_a_mirror_that_lists_names_alone_is_asked_for_the_rest(
-    hub: StandIn, resolve: Resolve
+    hub: HubServer, resolve: Resolve
 ) -> None:
     hub.add(REPO, {"tiny-f16.gguf": CONTENT}, lists_details=False)
     assert resolve(REPO).path.read_bytes() == CONTENT
@@ -87,7 +87,7 @@ def test_a_mirror_that_lists_names_alone_is_asked_for_the_rest(
 
 class TestResuming:
     def test_a_dropped_connection_resumes_where_it_ended(
-        self, hub: StandIn, resolve: Resolve
+        self, hub: HubServer, resolve: Resolve
     ) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, drop_after=[100_000, 50_000])
         assert resolve(REPO).path.read_bytes() == CONTENT
@@ -95,7 +95,7 @@ class TestResuming:
         assert asked == [None, "bytes=100000-", "bytes=150000-"]
 
     def test_the_next_run_resumes_as_well(
-        self, hub: StandIn, cache: Path, resolve: Resolve
+        self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, drop_after=[100_000])
         with pytest.raises(ModelError, match="the connection ended early; tried 1 times"):
@@ -111,12 +111,12 @@ class TestResuming:
         assert progress[0][0] > 100_000
         assert progress[-1] == (len(CONTENT), len(CONTENT))
 
-    def test_a_server_without_ranges_starts_over(self, hub: StandIn, resolve: Resolve) -> None:
+    def test_a_server_without_ranges_starts_over(self, hub: HubServer, resolve: Resolve) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, drop_after=[100_000], ignores_ranges=True)
         assert resolve(REPO).path.read_bytes() == CONTENT
 
     def test_more_than_the_file_is_not_gone_on_with(
-        self, hub: StandIn, cache: Path, resolve: Resolve
+        self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         repo = hub.add(REPO, {"tiny-f16.gguf": CONTENT})
         blobs = cache / "models--owner--tiny-GGUF" / "blobs"
@@ -126,7 +126,7 @@ class TestResuming:
         assert resolve(REPO).path.read_bytes() == CONTENT
 
     def test_a_damaged_beginning_is_noticed(
-        self, hub: StandIn, cache: Path, resolve: Resolve
+        self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         repo = hub.add(REPO, {"tiny-f16.gguf": CONTENT})
         blobs = cache / "models--owner--tiny-GGUF" / "blobs"
@@ -140,7 +140,7 @@ class TestResuming:
 
 class TestLies:
     def test_other_content_is_refused_and_not_kept(
-        self, hub: StandIn, cache: Path, resolve: Resolve
+        self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, content={"tiny-f16.gguf": CONTENT[::-1]})
         with pytest.raises(ModelError, match="is not the file that the Hub describes") as caught:
@@ -151,7 +151,7 @@ class TestLies:
         assert list(cache.rglob("blobs/*")) == []
 
     def test_a_login_page_is_refused_at_once(
-        self, hub: StandIn, cache: Path, resolve: Resolve
+        self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         page = b"<html>Please log in</html>"
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, content={"tiny-f16.gguf": page})
@@ -163,7 +163,7 @@ class TestLies:
 
     @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"x"])
     def test_another_size_is_refused_at_once(
-        self, hub: StandIn, resolve: Resolve, content: bytes
+        self, hub: HubServer, resolve: Resolve, content: bytes
     ) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, content={"tiny-f16.gguf": content})
         with pytest.raises(ModelError, match="and the Hub lists 256 kB"):
@@ -174,14 +174,14 @@ class TestLies:
         "name", ["../../x-f16.gguf", "/x-f16.gguf", "a/../x.gguf", "a//x.gguf", "..\\x.gguf"]
     )
     def test_a_name_outside_of_the_cache_is_refused(
-        self, hub: StandIn, cache: Path, resolve: Resolve, name: str
+        self, hub: HubServer, cache: Path, resolve: Resolve, name: str
     ) -> None:
         hub.add(REPO, {name: CONTENT})
         with pytest.raises(ModelError, match="lists a file with the name"):
             resolve(REPO)
         assert list(cache.rglob("*")) == []
 
-    def test_a_commit_that_is_none_is_refused(self, hub: StandIn, resolve: Resolve) -> None:
+    def test_a_commit_that_is_none_is_refused(self, hub: HubServer, resolve: Resolve) -> None:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, commit="../../../main")
         with pytest.raises(ModelError, match="names no commit"):
             resolve(REPO)
@@ -189,7 +189,7 @@ class TestLies:
 
 class TestToken:
     def test_it_goes_to_the_hub_and_not_to_its_storage(
-        self, hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+        self, hub: HubServer, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
         hub.add(REPO, {"tiny-f16.gguf": CONTENT})
@@ -197,7 +197,9 @@ class TestToken:
         sent = {request.host: request.headers.get("authorization") for request in hub.requests}
         assert sent == {"hub": "Bearer hf_secret", "storage": None}
 
-    def test_one_that_was_stored_is_used(self, hub: StandIn, cache: Path, resolve: Resolve) -> None:
+    def test_one_that_was_stored_is_used(
+        self, hub: HubServer, cache: Path, resolve: Resolve
+    ) -> None:
         (cache.parent / "token").parent.mkdir(parents=True)
         (cache.parent / "token").write_text("hf_stored")
         hub.add(REPO, {"tiny-f16.gguf": CONTENT})
@@ -211,7 +213,7 @@ def pull(repo: str, paths: multiprocessing.Queue[str]) -> None:
     paths.put(str(resolve_model(repo, None).path))
 
 
-def test_two_processes_download_a_file_once(hub: StandIn, cache: Path) -> None:
+def test_two_processes_download_a_file_once(hub: HubServer, cache: Path) -> None:
     hub.add(REPO, {"tiny-f16.gguf": CONTENT}, pause=0.1)
     apart = multiprocessing.get_context("spawn")
     paths: multiprocessing.Queue[str] = apart.Queue()
@@ -228,7 +230,7 @@ def test_two_processes_download_a_file_once(hub: StandIn, cache: Path) -> None:
 
 class TestRoom:
     def test_too_little_is_said_before_anything_is_asked(
-        self, hub: StandIn, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+        self, hub: HubServer, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         usage = shutil.disk_usage("/")
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
@@ -238,7 +240,7 @@ class TestRoom:
         assert hub.asked("/resolve/") == []
 
     def test_a_cache_that_cannot_be_written_is_one_line(
-        self, hub: StandIn, cache: Path, resolve: Resolve
+        self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         cache.parent.mkdir(parents=True)
         cache.write_text("a file")
@@ -248,7 +250,7 @@ class TestRoom:
         assert "HF_HOME" in (caught.value.hint or "")
 
 
-def test_slow_servers_are_followed(hub: StandIn, resolve: Resolve) -> None:
+def test_slow_servers_are_followed(hub: HubServer, resolve: Resolve) -> None:
     hub.add(REPO, {"model-f16.gguf": CONTENT}, pause=0.05)
     progress: list[tuple[int, int]] = []
     resolve(REPO, on_progress=lambda *seen: progress.append(seen))
@@ -256,8 +258,8 @@ def test_slow_servers_are_followed(hub: StandIn, resolve: Resolve) -> None:
     assert progress == sorted(progress)
 
 
-def test_a_real_model_comes_through_whole(hub: StandIn, resolve: Resolve) -> None:
+def test_a_real_model_comes_through_whole(hub: HubServer, resolve: Resolve) -> None:
     hub.add("sentence-transformers/MiniLM", {"mini.gguf": DEFAULT_MODEL.read_bytes()})
     model = resolve("sentence-transformers/MiniLM")
     assert model.path.stat().st_size == DEFAULT_MODEL.stat().st_size
-    assert download.in_words(model.path.stat().st_size) == "46 MB"
+    assert rough_size(model.path.stat().st_size) == "46 MB"

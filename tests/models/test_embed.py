@@ -19,7 +19,7 @@ from llama_cli.models.builtin.file import DEFAULT_MODEL, DEFAULT_SHA256
 from llama_cli.output.durable.status import read_unfinished
 from llama_cli.output.provenance import read_provenance
 from tests.cli.conftest import Command
-from tests.models.stand_in import COMMIT, StandIn
+from tests.storage.hub_server import COMMIT, HubServer
 
 REPO = "owner/all-MiniLM-GGUF"
 COMMAND = [sys.executable, "-m", "llama_cli"]
@@ -28,7 +28,7 @@ CONTENT = DEFAULT_MODEL.read_bytes()
 
 
 @pytest.fixture
-def start(hub: StandIn, notes: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(hub: HubServer, notes: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the command; it is ended where the test has not."""
     started: list[subprocess.Popen[str]] = []
 
@@ -52,7 +52,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def test_a_run_pins_its_model_in_the_footer(
-    hub: StandIn, notes: Path, installed_cli: Command
+    hub: HubServer, notes: Path, installed_cli: Command
 ) -> None:
     hub.add(REPO, {"mini-F16.gguf": CONTENT})
     done = installed_cli("embed", notes, "-m", REPO)
@@ -73,11 +73,11 @@ def test_a_run_pins_its_model_in_the_footer(
 
 
 def test_what_cannot_be_downloaded_is_one_line_and_leaves_no_output(
-    hub: StandIn, notes: Path, installed_cli: Command
+    hub: HubServer, notes: Path, installed_cli: Command
 ) -> None:
     done = installed_cli("embed", notes, "-m", "owner/absent", "--json")
     assert done.code == 3
-    words = "owner/absent is not on the Hub (HTTP 404), and there is no such local file"
+    words = "owner/absent: is not on the Hub (HTTP 404), and there is no such local file"
     assert done.err.startswith(f"llama-cli: error: {words}")
     assert done.err.count("\n") == 1
     assert json.loads(done.out)["exit_code"] == 3
@@ -85,7 +85,7 @@ def test_what_cannot_be_downloaded_is_one_line_and_leaves_no_output(
 
 
 def test_options_are_checked_before_the_download(
-    hub: StandIn, notes: Path, installed_cli: Command
+    hub: HubServer, notes: Path, installed_cli: Command
 ) -> None:
     notes.with_suffix(".parquet").touch()
     assert installed_cli("embed", notes, "-m", REPO).code == 2
@@ -95,7 +95,7 @@ def test_options_are_checked_before_the_download(
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("command", ["embed", "pull"])
 def test_a_signal_ends_the_download_and_the_next_run_resumes(
-    hub: StandIn,
+    hub: HubServer,
     cache: Path,
     notes: Path,
     start: Callable[..., subprocess.Popen[str]],
@@ -127,7 +127,7 @@ def test_a_signal_ends_the_download_and_the_next_run_resumes(
 
 
 def test_an_interrupted_run_resumes_without_the_hub(
-    hub: StandIn,
+    hub: HubServer,
     tiny_bert: Path,
     tmp_path: Path,
     start: Callable[..., subprocess.Popen[str]],
@@ -150,7 +150,7 @@ def test_an_interrupted_run_resumes_without_the_hub(
 
 
 def test_progress_is_a_line_now_and_then_in_a_log(
-    hub: StandIn, notes: Path, installed_cli: Command, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, notes: Path, installed_cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(REPO, {"mini-F16.gguf": CONTENT[: 1 << 21]}, pause=0.2)
     lines = installed_cli("models", "pull", REPO).err.splitlines()
@@ -162,7 +162,7 @@ def test_progress_is_a_line_now_and_then_in_a_log(
     assert not any("\x1b" in line for line in lines)
 
 
-def test_progress_is_a_bar_on_a_narrow_terminal(hub: StandIn, cache: Path) -> None:
+def test_progress_is_a_bar_on_a_narrow_terminal(hub: HubServer, cache: Path) -> None:
     hub.add(REPO, {"mini-F16.gguf": CONTENT[: 1 << 20]}, pause=0.05)
     control, end = pty.openpty()
     environment = {**os.environ, "COLUMNS": "40", "TERM": "xterm", "CI": ""}
@@ -186,13 +186,13 @@ def test_progress_is_a_bar_on_a_narrow_terminal(hub: StandIn, cache: Path) -> No
         assert "━" not in plain or len(plain) <= 40
 
 
-def test_quiet_is_quiet(hub: StandIn, notes: Path, installed_cli: Command) -> None:
+def test_quiet_is_quiet(hub: HubServer, notes: Path, installed_cli: Command) -> None:
     hub.add(REPO, {"mini-F16.gguf": CONTENT})
     assert installed_cli("embed", notes, "-m", REPO, "-q").err == ""
 
 
 def test_offline_mode_and_an_unreachable_hub(
-    hub: StandIn, notes: Path, installed_cli: Command, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, notes: Path, installed_cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(REPO, {"mini-F16.gguf": CONTENT})
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -10,12 +10,12 @@ import pytest
 
 from llama_cli.models.builtin.file import DEFAULT_SHA256
 from tests.cli.conftest import Command
-from tests.models.stand_in import StandIn
+from tests.storage.hub_server import HubServer
 from tests.tiny_models import rewrite, write_bert, write_causal, write_t5
 
 
 class TestInfo:
-    def test_the_built_in_model(self, hub: StandIn, cli: Command) -> None:
+    def test_the_built_in_model(self, hub: HubServer, cli: Command) -> None:
         facts = json.loads(cli("models", "info", "builtin", "--json").out)
         assert facts["sha256"] == DEFAULT_SHA256
         assert facts["opening"] == ["[CLS]"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from llama_cli.errors import ModelError, UsageError
-from llama_cli.models import fingerprint, resolve
+from llama_cli.models import file
 from llama_cli.models.builtin.file import DEFAULT_MODEL, DEFAULT_SHA256
-from llama_cli.models.fingerprint import remembered_sha256
-from llama_cli.models.resolve import ModelFile, resolve_model
+from llama_cli.models.file import ModelFile, remembered_sha256
+from llama_cli.models.resolve import resolve_model
 from llama_cli.storage.cache import cache_folder
 
 
@@ -72,10 +72,8 @@ class TestFingerprint:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hashed: list[Path] = []
-        real = fingerprint.file_sha256
-        monkeypatch.setattr(
-            fingerprint, "file_sha256", lambda path: (hashed.append(path), real(path))[1]
-        )
+        real = file.file_sha256
+        monkeypatch.setattr(file, "file_sha256", lambda path: (hashed.append(path), real(path))[1])
         path = tmp_path / "model.gguf"
         for content in (b"first", b"first", b"other!"):
             if not path.exists() or path.read_bytes() != content:
@@ -101,4 +99,4 @@ class TestFingerprint:
 
     def test_an_unreadable_model_is_a_model_error(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="cannot read"):
-            resolve.ModelFile(tmp_path / "gone.gguf", builtin=False).sha256()
+            ModelFile(tmp_path / "gone.gguf", builtin=False).sha256()

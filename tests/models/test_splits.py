@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llama_cli.engine.worker.signature import model_signature
+from llama_cli.engine.worker.engine import model_signature
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.models.resolve import resolve_model
 from llama_cli.splits import first_part_name, part_names, size_of_parts

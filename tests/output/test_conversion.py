@@ -200,7 +200,7 @@ def test_a_value_that_does_not_fit_its_column(name: str, value: Any, detail: str
     ("row", "value", "cause"),
     [
         (0, {"text": "\ud800"}, UnicodeEncodeError),
-        (0, {"text": b"\xff"}, pa.ArrowInvalid),
+        (0, {"text": b"\xff"}, UnicodeDecodeError),
         (0, {"text_hash": "\ud800"}, UnicodeEncodeError),
         (0, {"embedding": [[1.0], 2.0]}, ValueError),
         (0, {"embedding": [1e300] * 8}, FloatingPointError),
@@ -220,6 +220,18 @@ def test_bytes_that_are_not_utf8_never_reach_arrow(text: bytes, count: int) -> N
     columns = dataclasses.replace(as_columns(make_results(count)), texts=[text] * count)
     with pytest.raises(ArrowConversionError, match="row 0: text is not UTF-8 at byte"):
         convert_to_arrow_batch(columns, 8)
+
+
+@pytest.mark.parametrize("length", [2**16 - 1, 2**16, 2**17 + 1])
+def test_a_long_text_is_checked_to_its_end(length: int) -> None:
+    text = ("x" + "é" * length).encode()[:length]  # may end in half a character
+    columns = dataclasses.replace(as_columns(make_results(1)), texts=[text + b"\xff"])
+    whole = length - (length % 2 == 0)
+    with pytest.raises(ArrowConversionError, match=f"row 0: text is not UTF-8 at byte {whole} "):
+        convert_to_arrow_batch(columns, 8)
+    if whole == length:
+        good = dataclasses.replace(columns, texts=[text])
+        assert convert_to_arrow_batch(good, 8).column("text").to_pylist() == [text.decode()]
 
 
 def test_two_halves_of_a_character_are_not_one() -> None:

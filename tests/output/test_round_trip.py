@@ -6,13 +6,13 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import llama_cli.output.buffer
-from llama_cli.output import ParquetWriter
+from llama_cli.output import ParquetWriter, row_groups
 from llama_cli.records import EmbeddingResult
 from tests.output.samples import as_columns, read, rows_of
 
@@ -50,19 +50,17 @@ def test_round_trip(
 ) -> None:
     results = [result for part in parts for result in part]
     options = {"batch_size": batch_size, "row_group_bytes": row_group_bytes}
-    original = llama_cli.output.buffer.MAX_TEXT_BYTES
-    llama_cli.output.buffer.MAX_TEXT_BYTES = text_bytes
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            rows, columns, whole = (Path(folder, name) for name in ("rows", "columns", "whole"))
-            write(rows, parts, columnar=False, **options)
-            write(columns, parts, columnar=True, **options)
-            write(whole, [results], columnar=False)
-            assert read(rows).to_pylist() == rows_of(results)
-            assert rows.read_bytes() == columns.read_bytes()
-            assert read(whole).to_pylist() == rows_of(results)
-    finally:
-        llama_cli.output.buffer.MAX_TEXT_BYTES = original
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.multiple(row_groups, _LEAST_BATCH_BYTES=1, _MOST_TEXT_BYTES=text_bytes),
+    ):
+        rows, columns, whole = (Path(folder, name) for name in ("rows", "columns", "whole"))
+        write(rows, parts, columnar=False, **options)
+        write(columns, parts, columnar=True, **options)
+        write(whole, [results], columnar=False)
+        assert read(rows).to_pylist() == rows_of(results)
+        assert rows.read_bytes() == columns.read_bytes()
+        assert read(whole).to_pylist() == rows_of(results)
 
 
 @settings(max_examples=50, deadline=None)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import llama_cli.output.writer
+import llama_cli.output.row_groups
 from llama_cli.errors import ArrowConversionError, ParquetError, SchemaMismatchError
 from llama_cli.output import ParquetWriter
 from llama_cli.records import EmbeddingResult, WriteProgress
@@ -93,8 +93,8 @@ def test_a_large_batch_size_does_not_make_a_row_group_too_large(out: Path) -> No
     assert max(sizes) * (256 * 4 + 52) <= 2**20
 
 
-def test_long_texts_end_a_buffer_early(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llama_cli.output.buffer, "MAX_TEXT_BYTES", 1000)
+def test_long_texts_end_a_batch_early(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llama_cli.output.row_groups, "_MOST_TEXT_BYTES", 1000)
     texts = ["x" * size for size in (400, 600, 1, 999, 1000, 1001, 5000, 0, 10, 990, 1)]
     results = [dataclasses.replace(r, text=t) for r, t in zip(make_results(11), texts, strict=True)]
     with ParquetWriter(out, 8, row_group_bytes=1500) as writer:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.sequence import InputState, Position
-from llama_cli.inputs.source import Fingerprint
 from llama_cli.output.durable.journal import VERSION, Commit, RunHeader
 from llama_cli.run.checkpoint import Checkpoint, InputReference, RunIdentity, RunSpec
 from llama_cli.run.counts import Counts
@@ -162,7 +162,7 @@ def test_the_format() -> None:
             "tokens": 50,
             "bytes_read": 100,
         },
-        "position": {"source": 1, "line": 4, "offset": 40},
+        "position": {"input_index": 1, "line": 4, "offset": 40},
         "digest": "ab" * 16,
         "finished": [[60, "cd" * 16, ""]],
         "report_bytes": 200,

@@ -15,9 +15,8 @@ import pytest
 import xxhash
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import InputFile
-from llama_cli.inputs.sequence import InputSequence, Position
+from llama_cli.inputs.sequence import InputSequence, Position, ReadOptions
 from tests.run.many import ManyJob, counts, make_job
 from tests.run.mixed import make_rows, write_parquet
 from tests.run.runs import outcome_of
@@ -45,11 +44,11 @@ def test_a_table_that_is_replaced_while_it_is_read(tmp_path: Path) -> None:
     write_parquet(path, make_rows(100, seed=1))
     before = path.read_bytes()
     with InputSequence([InputFile(path, "a")], ReadOptions(on_bad_row="skip")) as source:
-        source.look([])
+        source.detect_formats([])
         record = next(iter(source))
         write_parquet(tmp_path / "new", make_rows(100, seed=2))
         (tmp_path / "new").rename(path)
-        state = source.state(Position(0, record.line, record.end))
+        state = source.state(Position(0, record.line, record.offset))
     assert state.digest == xxhash.xxh3_128_hexdigest(before)
 
 
@@ -58,7 +57,7 @@ def test_a_table_that_is_another_when_its_turn_comes(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,title\nwater,time\n")
     with InputSequence([InputFile(path, "a")], ReadOptions(keep=("title",))) as source:
-        source.look([])
+        source.detect_formats([])
         path.write_bytes(b"title,text\ntime,water\n")
         with contextlib.suppress(InputError):
             assert [record.text for record in source] == [b"water"]
@@ -69,7 +68,7 @@ def test_a_table_without_the_column_when_its_turn_comes(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_parquet(path, make_rows(9, seed=1))
     with InputSequence([InputFile(path, "a")], ReadOptions()) as source:
-        source.look([])
+        source.detect_formats([])
         pq.write_table(pa.table({"title": ["water"]}), path)
         with pytest.raises(InputError, match="a: "):
             list(source)
@@ -81,7 +80,7 @@ def test_a_column_that_comes_late(tmp_path: Path) -> None:
     path.write_bytes(b"none\n" * (1 << 18) + b'{"text": "water", "n": 1}\n')
     options = ReadOptions(keep=("n",), on_bad_row="skip")
     with InputSequence([InputFile(path, "a")], options) as source:
-        source.look([])
+        source.detect_formats([])
         assert source.carried.names == ["n"]
 
 
@@ -111,9 +110,9 @@ def test_inputs_without_a_text_take_no_memory(tmp_path: Path) -> None:
         (tmp_path / f"{number}.jsonl").write_bytes(b'{"text": ""}\n' * 1000)
     files = [InputFile(path, path.name) for path in sorted(tmp_path.iterdir())]
     with InputSequence(files, ReadOptions(on_bad_row="skip")) as source:
-        source.look([])
+        source.detect_formats([])
         assert list(source) == []
-        assert len(source._sources) < 10
+        assert len(source._readers) < 10
 
 
 def test_two_pipes_that_are_written_one_after_the_other(folder: Path, tiny_bert: Path) -> None:

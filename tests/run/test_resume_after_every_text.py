@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from llama_cli.inputs import stream
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import InputFile
-from llama_cli.inputs.sequence import InputSequence, InputState, Position
+from llama_cli.inputs.sequence import InputSequence, InputState, Position, ReadOptions
 from llama_cli.inputs.skips import SkippedRows
 from llama_cli.records import TextRecord
 from tests.run.mixed import PLAIN, TABLES, write_inputs
@@ -30,7 +29,7 @@ class Reading:
 
     def open(self) -> InputSequence:
         source = InputSequence(self._files, self._options)
-        source.look([])
+        source.detect_formats([])
         return source
 
 
@@ -74,7 +73,9 @@ def test_from_every_text_on(tmp_path: Path) -> None:
 def _rows(skipped: Any) -> set[tuple[int, int, str]]:
     """Every row by itself: where entries begin and end is nobody's concern."""
     rows = [
-        (one.source, line, one.reason) for one in skipped for line in range(one.first, one.last + 1)
+        (one.input_index, line, one.reason)
+        for one in skipped
+        for line in range(one.first, one.last + 1)
     ]
     assert len(rows) == len(set(rows))
     return set(rows)
@@ -86,8 +87,8 @@ def _read_with_states(
     """The state after each text, the texts, and what was left out before each and after all."""
     states, records, skipped = [], [], []
     for record in source:
-        place = Position(record.source, record.line, record.end)
-        skipped.append(source.skips.take(record.source, record.line))
+        place = Position(record.input_index, record.line, record.offset)
+        skipped.append(source.skips.take(record.input_index, record.line))
         source.passed(place)
         states.append(source.state(place))
         records.append(content(record))
@@ -104,7 +105,7 @@ def test_rows_ahead_are_taken_one_commit_after_another(tmp_path: Path) -> None:
             late = list(source)
             for row, record in enumerate(late):
                 state = states[row]
-                assert source.skips.take(record.source, record.line) == skipped[row]
+                assert source.skips.take(record.input_index, record.line) == skipped[row]
                 source.passed(state.position)
                 assert source.state(state.position) == state
             assert source.skips.take_all() == skipped[-1]

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
-from huggingface_hub.utils import close_session
 
-from llama_cli.storage import trouble
+from llama_cli.storage import retry
 from tests.cli.conftest import Command, cli, installed_cli, notes  # noqa: F401 - fixtures
 from tests.run.conftest import _leave_no_process  # noqa: F401 - fixture
 from tests.storage.bucket_server import KEYS, Bucket, BucketServer, make_bucket
-from tests.storage.hub_server import HubServer, open_hub_server
+from tests.storage.hub_server import DATASET, Repo, open_hub_server
 from tests.storage.web_server import WebServer, open_web_server
 
 _numbers = itertools.count(1)
@@ -34,7 +32,7 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process it is not waited long before a try."""
-    monkeypatch.setattr(trouble.time, "sleep", lambda _: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -67,19 +65,10 @@ def web() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A dataset, where this process and those it starts look for the Hub."""
-    with open_hub_server() as server:
-        url = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-        # The library has read the environment of this process already.
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
-        yield server
-        close_session()
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo]:
+    """An empty dataset on the Hub."""
+    with open_hub_server(tmp_path / "hf", monkeypatch) as server:
+        yield server.add(f"datasets/{DATASET}", {}, commit="0" * 40)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.models.stand_in import send, serve
+from tests.storage.http_server import send, serve
 
 BUCKET = "bucket"
 _TIME = "2026-11-02T10:00:00Z"

@@ -22,9 +22,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 # In the middle of an upload it makes a file ../uploading, and waits.
 _STUCK = """
 import runpy, sys, time
-from llama_cli.storage import outputs
+from llama_cli.storage import buckets
 
-pieces = outputs._pieces
+pieces = buckets._pieces
 
 def stuck_pieces(file):
     piece, *_ = pieces(file)
@@ -32,18 +32,18 @@ def stuck_pieces(file):
     open("../uploading", "w").close()
     time.sleep(300)
 
-outputs._pieces = stuck_pieces
+buckets._pieces = stuck_pieces
 """
 # The disk fails in the middle of an upload.
 _UNREADABLE = """
 import errno, os, runpy, sys
-from llama_cli.storage import outputs
+from llama_cli.storage import buckets
 
 def broken_pieces(file):
     yield file.read_bytes()[:1000]
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-outputs._pieces = broken_pieces
+buckets._pieces = broken_pieces
 """
 # It dies when the upload is done, before it could tidy up.
 _DYING = """

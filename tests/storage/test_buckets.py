@@ -9,7 +9,7 @@ import pytest
 
 from llama_cli.errors import InputReadError
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.storage import buckets, filesystems
+from llama_cli.storage import buckets
 from llama_cli.storage.retry import RefusedError, TransientError
 from tests.cli.conftest import Command
 from tests.storage.bucket_server import Bucket, BucketServer
@@ -127,14 +127,14 @@ def test_a_part_that_does_not_come_is_asked_for_again(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (found,) = find_inputs([bucket.put("in.txt", b"content")])
-    fetch, failures = buckets.BucketParts.fetch, ["busy", "broken"]
+    fetch, failures = buckets.BucketReader.fetch, ["busy", "broken"]
 
-    def failing(parts: buckets.BucketParts, start: int, size: int) -> bytes:
+    def failing(parts: buckets.BucketReader, start: int, size: int) -> bytes:
         if failures:
             raise TransientError(failures.pop())
         return fetch(parts, start, size)
 
-    monkeypatch.setattr(buckets.BucketParts, "fetch", failing)
+    monkeypatch.setattr(buckets.BucketReader, "fetch", failing)
     with found.open() as file:
         assert file.read(100) == b"content"
 
@@ -172,13 +172,13 @@ def test_a_part_that_does_not_come_is_asked_for_again(
     ],
 )
 def test_what_arrow_says(said: str, kind: type[Exception], words: str) -> None:
-    with pytest.raises(kind) as raised, filesystems.translated("s3"):
+    with pytest.raises(kind) as raised, buckets.translated("s3"):
         raise OSError(said)
     assert str(raised.value) == words
 
 
 def test_what_is_denied_says_what_to_do() -> None:
     for scheme, word in (("s3", "AWS_NO_SIGN_REQUEST"), ("gs", "gcloud auth")):
-        with pytest.raises(RefusedError) as raised, filesystems.translated(scheme):
+        with pytest.raises(RefusedError) as raised, buckets.translated(scheme):
             raise PermissionError(13, "denied")
         assert word in str(raised.value.hint)

@@ -12,14 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import InputFile, find_inputs
-from llama_cli.inputs.sequence import InputSequence
+from llama_cli.inputs.sequence import InputSequence, ReadOptions
+from tests.compressors import usual_compressor
 from tests.inputs.reading import read_all
 from tests.inputs.writers import ARROW, CSV, JSON, PARQUET, Table, Write, to_polars
-from tests.packers import usual
 from tests.storage.bucket_server import Bucket
-from tests.storage.hub_server import HubServer
+from tests.storage.hub_server import Repo
 from tests.storage.web_server import WebServer
 
 TEXTS = [f"water and time {number}" for number in range(3000)]
@@ -66,7 +65,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for name, write in TABLES.items():
         write(TABLE, folder / name)
     tables = {name: (folder / name).read_bytes() for name in TABLES}
-    return tables | PLAIN | {name: usual(kind)(LINES) for name, kind in PACKED.items()}
+    return tables | PLAIN | {name: usual_compressor(kind)(LINES) for name, kind in PACKED.items()}
 
 
 @pytest.fixture(params=["s3", "http", "hf"])
@@ -76,8 +75,8 @@ def place(request: pytest.FixtureRequest, files: dict[str, bytes]) -> Callable[[
         bucket: Bucket = request.getfixturevalue("bucket")
         return lambda name: bucket.put(f"a folder/{name}", files[name])
     if request.param == "hf":
-        hub: HubServer = request.getfixturevalue("hub")
-        return lambda name: hub.add(f"data/{name}", files[name])
+        dataset: Repo = request.getfixturevalue("dataset")
+        return lambda name: dataset.add(f"data/{name}", files[name])
     web: WebServer = request.getfixturevalue("web")
 
     def add(name: str) -> str:
@@ -95,7 +94,7 @@ def test_it_reads_as_from_a_disk(
     (tmp_path / name).write_bytes(files[name])
     (remote,) = find_inputs([url])
     assert remote.name == url
-    assert (remote.size(), remote.has_parts) == (len(files[name]), True)
+    assert (remote.size(), remote.seekable) == (len(files[name]), True)
     expected, skipped = read_all(InputFile(tmp_path / name, name))
     found, skipped_there = read_all(remote)
     assert [record._replace(carried=None) for record in found] == expected
@@ -135,7 +134,7 @@ def test_a_limit_downloads_no_more(web: WebServer) -> None:
     content = gzip.compress(os.urandom(24 << 20).hex().encode(), compresslevel=1)
     web.add("/a.txt.gz", gzip.compress(b"one\ntwo\n") + content)
     with InputSequence(find_inputs([f"{web.url}/a.txt.gz"]), ReadOptions(limit=1)) as source:
-        source.look([])
+        source.detect_formats([])
         assert [record.text for record in source] == [b"one"]
         (found,) = source.fingerprints()
     assert (found.xxh3_128, found.version) == ("", "one")

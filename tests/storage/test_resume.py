@@ -12,7 +12,7 @@ import pytest
 
 from llama_cli.output.provenance import read_provenance
 from tests.storage.bucket_server import Bucket
-from tests.storage.hub_server import HubServer
+from tests.storage.hub_server import Repo
 from tests.storage.runs import RemoteJob
 from tests.storage.web_server import WebServer
 
@@ -82,15 +82,15 @@ def test_another_version_in_a_bucket_is_refused(
 
 
 def test_another_commit_with_the_same_file_resumes(
-    hub: HubServer, folder: Path, tiny_bert: Path
+    dataset: Repo, folder: Path, tiny_bert: Path
 ) -> None:
-    url = hub.add("in.parquet", TABLE)
+    url = dataset.add("in.parquet", TABLE)
     job = RemoteJob(folder, tiny_bert, (url,))
     journal = job.die()
-    hub.add("in.parquet", table_of(TEXTS[:-1]))
+    dataset.add("in.parquet", table_of(TEXTS[:-1]))
     assert_refused(job, journal, url, "its version was")
-    hub.add("in.parquet", TABLE)
-    hub.add("other.parquet", TABLE)
+    dataset.add("in.parquet", TABLE)
+    dataset.add("other.parquet", TABLE)
     assert job.run().code == 0
     assert job.texts() == TEXTS
 

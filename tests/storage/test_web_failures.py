@@ -47,9 +47,9 @@ class TestWhatPasses:
         assert found.name == f"{web.url}/moved"
         assert texts_at(f"{web.url}/moved") == LINES
 
-    def test_content_that_is_sent_packed(self, web: WebServer) -> None:
-        packed = gzip.compress(LINES)
-        web.add("/in.txt", packed, headers={"Content-Encoding": "gzip"})
+    def test_content_that_is_sent_compressed(self, web: WebServer) -> None:
+        compressed = gzip.compress(LINES)
+        web.add("/in.txt", compressed, headers={"Content-Encoding": "gzip"})
         assert texts_at(f"{web.url}/in.txt") == LINES
 
     def test_only_a_time_of_last_change(self, web: WebServer) -> None:
@@ -62,7 +62,7 @@ class TestWhatPasses:
     def test_a_weak_etag(self, web: WebServer) -> None:
         web.add("/in.txt", LINES, etag='W/"weak"')
         (found,) = find_inputs([f"{web.url}/in.txt"])
-        assert (found.version, found.has_parts) == ("weak", True)
+        assert (found.version, found.seekable) == ("weak", True)
         assert texts_at(f"{web.url}/in.txt") == LINES
 
 
@@ -123,7 +123,7 @@ class TestWhatIsRefused:
     def test_where_nobody_listens(self, cli: Command) -> None:
         outcome = cli("embed", "http://user:SECRET@127.0.0.1:9/a.txt?SECRET", "-o", "x.parquet")
         assert outcome.code == 1
-        assert "http://127.0.0.1:9/a.txt: cannot read: cannot connect" in outcome.err
+        assert "http://127.0.0.1:9/a.txt: cannot read: cannot reach the server: " in outcome.err
         assert "SECRET" not in outcome.err
         assert "Traceback" not in outcome.err
 
@@ -183,14 +183,14 @@ class TestOtherAnswers:
             find_inputs([f"{web.url}/in.txt"])
 
     def test_an_encoding_that_was_not_asked_for(self, web: WebServer) -> None:
-        web.add("/in.txt", b"packed", headers={"Content-Encoding": "br"})
-        with pytest.raises(InputError, match="the server packs it with br"):
+        web.add("/in.txt", b"compressed", headers={"Content-Encoding": "br"})
+        with pytest.raises(InputError, match="the server compresses it with br"):
             find_inputs([f"{web.url}/in.txt"])
 
     def test_a_range_refused_of_a_file_that_is_not_empty(self, web: WebServer) -> None:
         web.add("/in.txt", b"water", refuse=[416, 200], has_ranges=False)
         (file,) = find_inputs([f"{web.url}/in.txt"])
-        assert (file.size(), file.has_parts) == (5, False)
+        assert (file.size(), file.seekable) == (5, False)
 
     def test_one_without_a_version_that_grows(self, web: WebServer) -> None:
         web.add("/in.txt", b"one\ntwo\n", etag="")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from tests.models.stand_in import Request, send, serve
+from tests.storage.http_server import Request, request_of, send, serve
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Page:
     """Status of the next answers; the last one is that of all after it, unless it is 200."""
     drop_after: list[int] = field(default_factory=list)
     """The next answers end after so many bytes of content."""
+    delay: float = 0.0
+    """Seconds before the first piece of content."""
     pause: float = 0.0
     """Seconds before each piece of content."""
     token: str = ""
@@ -50,14 +52,12 @@ class WebServer:
         return [request for request in self.requests if request.path == path]
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        parts = urlsplit(handler.path)
-        path = unquote(parts.path)
-        headers = {key.lower(): value for key, value in handler.headers.items()}
-        self.requests.append(Request("web", handler.command, path, headers))
-        page = self.pages.get(path)
+        request = request_of(handler, "web")
+        self.requests.append(request)
+        page = self.pages.get(request.path)
         if page is None:
             send(handler, 404, b"")
-        elif page.token and page.token not in parts.query:
+        elif page.token and page.token not in urlsplit(handler.path).query:
             send(handler, 403, b"")
         else:
             answer_with(page, handler)
@@ -80,6 +80,8 @@ def answer_with(page: Page, handler: BaseHTTPRequestHandler) -> None:
         if start >= len(page.content):
             send(handler, 416, b"", {"Content-Range": f"bytes */{len(page.content)}"})
             return
+    if page.delay:
+        time.sleep(page.delay)
     handler.send_response(206 if wanted and page.has_ranges else 200)
     if wanted and page.has_ranges:
         handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(page.content)}")

@@ -18,13 +18,12 @@ from llama_cli.cli.messages import Messages, make_messages, show_log
 from llama_cli.cli.options import EmbedOptions, fill
 from llama_cli.cli.summary import estimate_as_json, estimate_as_text, summary_as_json
 from llama_cli.engine.devices import usable_cores
+from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
-from llama_cli.inputs.options import ReadOptions
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.models.access import HubAccess
-from llama_cli.models.fingerprint import float_copies_folder
+from llama_cli.inputs.sequence import ReadOptions
+from llama_cli.models.file import float_copies_folder
 from llama_cli.models.resolve import resolve_model
 from llama_cli.output.durable.status import is_work_file
 from llama_cli.output.durable.target import beside, check_output
@@ -34,6 +33,7 @@ from llama_cli.run.job import EmbedJob, check_prompt, name_output
 from llama_cli.run.pipeline import run
 from llama_cli.run.provenance import RunSummary
 from llama_cli.run.report import check_report
+from llama_cli.storage.download import ProgressCallback
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ def run_embed(options: EmbedOptions, invocation: Invocation) -> int:
     show_log(messages, debug=options.debug, quiet=options.quiet)
     watch = SignalWatch(as_json=options.json, as_events=options.progress == "json")
     with watched_signals(watch):
-        with watched_download(watch, messages) as access:
-            job = resolve_job(options, invocation, access)
+        with watched_download(watch, messages) as on_progress:
+            job = resolve_job(options, invocation, on_progress)
         if options.dry_run:
             return _try(job, options, messages, watch)
         return _embed(job, options, messages, watch)
@@ -110,7 +110,9 @@ def _print(text: str) -> None:
         raise LlamaCliError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def resolve_job(options: EmbedOptions, invocation: Invocation, access: HubAccess) -> EmbedJob:
+def resolve_job(
+    options: EmbedOptions, invocation: Invocation, on_progress: ProgressCallback
+) -> EmbedJob:
     """Check the options against the machine and the files, before any model is loaded.
 
     A model of the Hub that is not in its cache is downloaded, after all else is found to be right.
@@ -146,7 +148,7 @@ def resolve_job(options: EmbedOptions, invocation: Invocation, access: HubAccess
         ),
         output=output,
         report=report,
-        model=resolve_model(options.model, options.filename, access),
+        model=resolve_model(options.model, options.filename, on_progress),
         embedder=fill(EmbedderOptions, options, threads=options.threads or usable_cores()),
         float_copies=float_copies_folder() if options.f32_cache else None,
         command=tuple(invocation.resume_command()),

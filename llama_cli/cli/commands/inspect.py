@@ -17,12 +17,12 @@ from rich.table import Table
 
 from llama_cli.cli.terminal import printable
 from llama_cli.errors import InputError
+from llama_cli.inputs.remote import find_remote_file
 from llama_cli.inputs.resolve import Input, InputFile
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import Provenance, read_provenance
-from llama_cli.output.schema import extra_columns, has_line_numbers, own_columns
+from llama_cli.output.schema import SOURCE, extra_columns, has_line_numbers, own_columns
 from llama_cli.progress.numbers import count, format_bytes
-from llama_cli.run.rows import SOURCE
 from llama_cli.storage.address import is_remote
 
 _SHOWN_HASH = 8
@@ -76,9 +76,6 @@ def _inspect(path: Output, rows: int) -> int:
 
 def _find(path: Output) -> Input:
     if isinstance(path, str):
-        # Here and not above: files on this machine need nothing that knows a network.
-        from llama_cli.inputs.remote import find_remote_file
-
         return find_remote_file(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")

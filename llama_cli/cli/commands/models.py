@@ -15,14 +15,15 @@ from llama_cli.cli.options import spell_options
 from llama_cli.cli.terminal import printable
 from llama_cli.engine.description import ModelDescription
 from llama_cli.engine.known_models import find_known
-from llama_cli.engine.worker.description import describe_apart
+from llama_cli.engine.worker.engine import describe_model
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.models.builtin.file import DEFAULT_MODEL
-from llama_cli.models.file import ModelFile
+from llama_cli.models.cached import list_cached, remove_cached
+from llama_cli.models.file import ModelFile, describe_tests
 from llama_cli.models.gguf_header import read_header
+from llama_cli.models.hub_cache import translated_errors
 from llama_cli.models.names import BUILTIN
 from llama_cli.models.resolve import find_on_disk, hub_name, resolve_model
-from llama_cli.models.tested import describe_tests
 from llama_cli.progress.numbers import count, format_bytes
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,6 @@ def run_list(*, as_json: bool) -> int:
     Raises:
         ModelError: the cache cannot be read.
     """
-    from llama_cli.models.cached import list_cached
-    from llama_cli.models.hub_cache import translated_errors
-
     rows = [_row(BUILTIN, ModelFile(DEFAULT_MODEL, builtin=True))]
     with translated_errors():
         rows += [_row(cached.name, cached.file()) for cached in list_cached()]
@@ -60,7 +58,7 @@ def run_info(model: str, *, as_json: bool) -> int:
         UsageError: several files fit.
     """
     file = find_on_disk(model)
-    facts = _facts(model, file, describe_apart(file.path))
+    facts = _facts(model, file, describe_model(file.path))
     if as_json:
         print(json.dumps(facts))
     else:
@@ -78,11 +76,11 @@ def run_pull(model: str, *, quiet: bool) -> int:
     messages = TextMessages("auto", quiet=quiet)
     show_log(messages, debug=False, quiet=quiet)
     watch = SignalWatch(as_json=False, as_events=False)
-    with watched_signals(watch), watched_download(watch, messages) as access:
-        file = resolve_model(model, None, access)
-    described = describe_apart(file.path)
-    for doubt in described.doubts:
-        log.warning("%s %s", described.facts.name, doubt)
+    with watched_signals(watch), watched_download(watch, messages) as on_progress:
+        file = resolve_model(model, None, on_progress)
+    described = describe_model(file.path)
+    for warning in described.warnings:
+        log.warning("%s %s", described.facts.name, warning)
     if described.refusal:
         hint = f"; {described.hint}" if described.hint else ""
         log.warning("embed refuses this model: %s%s", described.refusal, hint)
@@ -112,8 +110,6 @@ def run_remove(model: str) -> int:
     if name is None:
         what = "the built-in model" if model == BUILTIN else "a file of your own"
         raise UsageError(f"{model}: {what} is not removed; only models in the Hub's cache are")
-    from llama_cli.models.removal import remove_cached
-
     names, freed = remove_cached(name)
     for removed in names:
         print(printable(f"removed {removed}"))
@@ -193,7 +189,7 @@ def _facts(model: str, file: ModelFile, described: ModelDescription) -> Facts:
         "pooling": facts.pooling,
         "opening": list(described.opening),
         "closing": list(described.closing),
-        "warnings": list(described.doubts),
+        "warnings": list(described.warnings),
         "refusal": spell_options(described.refusal or "") or None,
         "hint": spell_options(described.hint or "") or None,
         **_known_facts(facts.name, file),
@@ -237,7 +233,7 @@ def _info_lines(facts: Facts) -> list[str]:
         "embed": f"refuses it: {refusal}{f'; {hint}' if hint else ''}" if refusal else "takes it",
     }
     shown = [f"{label.ljust(_LABEL)}  {value}" for label, value in lines.items() if value]
-    return [*shown, *(f"{'warning'.ljust(_LABEL)}  it {doubt}" for doubt in facts["warnings"])]
+    return [*shown, *(f"{'warning'.ljust(_LABEL)}  it {warning}" for warning in facts["warnings"])]
 
 
 def _quoted(prompt: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from llama_cli.engine.blas import Blas, installed_blas
+from llama_cli.engine.kernels.blas import Blas, installed_blas
 from llama_cli.engine.kernels.installed import NotUsableError, find_kernels
 from llama_cli.engine.library import llama_cpp
 from llama_cli.errors import UsageError
@@ -38,7 +38,7 @@ _BUILD = "python -m llama_cli.engine.kernels.build"
 _MARGIN = 1.15
 
 # Tokens, width and outputs of a common product, and of one that fits no kernel evenly and is too
-# small for NumPy to start threads, which would resume spinning for a while.
+# small for NumPy to start threads, which would go on spinning for a while.
 _TIMED = (256, 384, 1536)
 _CHECKED = (13, 21, 35)
 

@@ -76,11 +76,11 @@ def build(sdist: Path | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         headers = _unpack_headers(sdist or download_sdist(Path(scratch)), Path(scratch))
-        made = Path(scratch) / LIBRARY
-        _compile(_compiler(), headers, made)
+        library = Path(scratch) / LIBRARY
+        _compile(_compiler(), headers, library)
         # The manifest goes last: without it the library is not used.
         (folder / MANIFEST).unlink(missing_ok=True)
-        made.replace(folder / LIBRARY)
+        library.replace(folder / LIBRARY)
         note = Path(scratch) / MANIFEST
         note.write_text(to_json(manifest), "utf-8")
         note.replace(folder / MANIFEST)

@@ -44,7 +44,7 @@ class NotUsableError(Exception):
 
 
 def kernels_folder() -> Path:
-    """Where the kernels of this Python environment are kept."""
+    """Where this Python environment has its kernels."""
     return Path(sys.prefix) / "lib" / "llama-cli"
 
 
@@ -88,7 +88,7 @@ def describe() -> Manifest:
 
 
 def to_json(manifest: Manifest) -> str:
-    """The manifest as it is kept beside the kernels."""
+    """The manifest as it is stored beside the kernels."""
     return json.dumps(asdict(manifest), indent=2) + "\n"
 
 

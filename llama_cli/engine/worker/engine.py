@@ -1,4 +1,4 @@
-"""The engine as its users see it: texts in, vectors out, whatever happens to the other process."""
+"""The engine as the run sees it: texts in, vectors out, whatever happens to the worker process."""
 
 from __future__ import annotations
 
@@ -6,66 +6,98 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import xxhash
 
 from llama_cli.closing import Closing
+from llama_cli.engine.description import ModelDescription
+from llama_cli.engine.errors import failure
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
 from llama_cli.engine.worker.channel import Message
 from llama_cli.engine.worker.feeder import Feeder
-from llama_cli.engine.worker.process import Child, ChildDiedError
-from llama_cli.engine.worker.signature import Signature, model_signature
+from llama_cli.engine.worker.process import WorkerDiedError, WorkerProcess
 from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError
 from llama_cli.records import TextRecord, VectorBatch
+from llama_cli.splits import model_parts
 
 log = logging.getLogger(__name__)
 
 # Texts that crash one after another before the model itself is given up.
 _MOST_CRASHES = 10
 
+Signature = tuple[tuple[int, int, int, int], ...]
 
-def name_line(_source: int, line: int) -> str:
+
+def model_signature(path: Path) -> Signature | None:
+    """What changes when another file takes the name of the model's file, or of one of its parts.
+
+    None where a file cannot be looked at.
+    """
+    try:
+        states = [part.stat() for part in model_parts(path)]
+    except OSError:
+        return None
+    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in states)
+
+
+def describe_model(path: Path) -> ModelDescription:
+    """What a model file says of itself, read in a worker process: a damaged one may end that.
+
+    Raises:
+        ModelError: llama.cpp cannot read it, or crashes on it.
+        EngineError: the process could not be started.
+    """
+    debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
+    worker = WorkerProcess(debug=debug, warned=set())
+    try:
+        return worker.describe(path)
+    finally:
+        worker.close()
+
+
+def _line_only(_source: int, line: int) -> str:
     """Words for a line where there is one input."""
     return f"line {line}"
 
 
 class EngineStoppedError(LlamaCliError):
-    """`WorkerEngine.stop` was called."""
+    """The engine was told to stop, by `WorkerEngine.stop`."""
 
 
 class WorkerEngine(Closing):
-    """Embeds texts in a child process. It is a context manager.
+    """Embeds texts in a worker process.
 
-    Where the child dies, it is started again with the texts it had not answered. Where it dies
+    Where the worker dies, it is started again with the texts it had not answered. Where it dies
     again before it has answered those, they are given to it one at a time, and a text that kills
     it even so gets no vector.
     """
 
     def __init__(self) -> None:
-        """Nothing runs yet, but it can be told to stop."""
+        """Prepare to start a worker, or to be told not to."""
         self._debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
         self._stopping = threading.Event()
-        self._said: set[str] = set()
-        self._child: Child
+        self._warned: set[str] = set()
+        self._worker: WorkerProcess
         self._started = False
         self._crashes = 0  # since the last vector
         self._answered = 0
-        self._trouble_until = 0
+        self._suspect_until = 0  # answers after which the last crash is over
         self._crashing_texts: set[bytes] = set()  # digests of texts
-        self._mid_run = False  # the child is in the middle of a run that was given up
+        self._mid_run = False  # the worker is in the middle of a run that was given up
 
     def start(self) -> None:
-        """Start the child process, so that it loads its libraries while others work.
+        """Start the worker process, so that it loads its libraries while others work.
 
         Raises:
             EngineError: the system refused.
             EngineStoppedError: `stop` was called.
         """
-        self._child = Child(debug=self._debug, said=self._said)
+        self._worker = WorkerProcess(debug=self._debug, warned=self._warned)
         self._started = True
-        self._check_stopping()  # `stop` may have found nothing to kill, or an older child
+        self._check_stopping()  # `stop` may have found nothing to kill, or an older worker
 
     def open(self, options: EngineOptions, signature: Signature | None = None) -> OpenedModel:
         """Load the model.
@@ -87,37 +119,37 @@ class WorkerEngine(Closing):
             self.start()
         self._options = options
         self._signature = signature or model_signature(options.model)
-        opened = self._open_child()
+        opened = self._open_model()
         self._dimension = opened.dimension
         return opened
 
     def embed(
-        self, records: Iterable[TextRecord], locate: Callable[[int, int], str] = name_line
+        self, records: Iterable[TextRecord], locate: Callable[[int, int], str] = _line_only
     ) -> Iterator[VectorBatch]:
         """Vectors of the texts, in order, a decode's worth at a time.
 
         Args:
-            records: the texts. They are read in another thread, no further ahead than the child
+            records: the texts. They are read in another thread, no further ahead than the worker
                 has use for.
             locate: words for a source and a line in it, for messages.
 
         Raises:
             TextTooLongError: a text is too long and cutting is not allowed.
-            EngineError: llama.cpp failed, or crashed on one text after another.
+            EngineError: llama.cpp failed, or crashed many times in a row.
             EngineStoppedError: `stop` was called.
             Exception: what reading the records raised, after the vectors of those before.
         """
         if self._mid_run:
             self._restart()
         self._mid_run = True
-        self._name_place = locate
+        self._locate = locate
         feeder = Feeder(records)
         try:
-            feeder.feed(self._child)
+            feeder.feed(self._worker)
             while True:
                 try:
-                    message = self._child.receive()
-                except ChildDiedError as error:
+                    message = self._worker.receive()
+                except WorkerDiedError as error:
                     feeder.raise_breakdown()
                     yield from self._recover(feeder, error)
                     continue
@@ -129,7 +161,7 @@ class WorkerEngine(Closing):
             raise error.at(locate(error.source, error.line)) from error
         finally:
             if self._mid_run:
-                self._child.kill()  # it has texts, and may have an answer, that nobody wants
+                self._worker.kill()  # it has texts, and may have an answer, that nobody wants
             feeder.close()
         feeder.raise_failure()
 
@@ -137,16 +169,16 @@ class WorkerEngine(Closing):
         """Let `embed` and `open` raise `EngineStoppedError`, soon; from any thread."""
         self._stopping.set()
         if self._started:
-            self._child.kill()
+            self._worker.kill()
 
     def close(self) -> None:
-        """End the child process."""
+        """End the worker process."""
         if self._started:
-            self._child.close()
+            self._worker.close()
 
-    def _open_child(self) -> OpenedModel:
+    def _open_model(self) -> OpenedModel:
         try:
-            opened = self._child.open(self._options)
+            opened = self._worker.open(self._options)
         except LlamaCliError:
             self._check_stopping()
             raise
@@ -160,12 +192,12 @@ class WorkerEngine(Closing):
 
     def _restart(self) -> None:
         while True:
-            self._child.close()
+            self._worker.close()
             self.start()
             try:
-                self._open_child()
+                self._open_model()
             except (ModelError, EngineError) as error:
-                if not isinstance(error.__cause__, ChildDiedError):
+                if not isinstance(error.__cause__, WorkerDiedError):
                     raise
                 self._note_crash(error.__cause__)  # it could be opened before
             else:
@@ -175,25 +207,25 @@ class WorkerEngine(Closing):
         if self._stopping.is_set():
             raise EngineStoppedError("stopped")
 
-    def _recover(self, feeder: Feeder, death: ChildDiedError) -> Iterator[VectorBatch]:
-        """Start the child again; where that has not helped before, find the text that kills it."""
+    def _recover(self, feeder: Feeder, death: WorkerDiedError) -> Iterator[VectorBatch]:
+        """Start the worker again; where that has not helped before, find the text that kills it."""
         self._note_crash(death)
         suspects = feeder.pause()
-        again = self._answered < self._trouble_until
-        self._trouble_until = self._answered + len(suspects)
-        what = f", and the next {len(suspects)} texts go to it one at a time" if again else ""
+        alone = self._answered < self._suspect_until
+        self._suspect_until = self._answered + len(suspects)
+        what = f", and the next {len(suspects)} texts go to it one at a time" if alone else ""
         log.warning("llama.cpp crashed (%s); it is started again%s", death, what)
         self._restart()
-        held: list[VectorBatch] = []
-        for record in suspects if again else []:
-            held.append(self._embed_alone(feeder, record))
+        unproven: list[VectorBatch] = []
+        for record in suspects if alone else []:
+            unproven.append(self._embed_alone(feeder, record))
             # Only once another text has a vector is it sure that a crash was the text's own doing,
             # and not that of the model or the machine.
             if not self._crashes:
-                yield from held
-                held.clear()
-        yield from held
-        feeder.feed(self._child)
+                yield from unproven
+                unproven.clear()
+        yield from unproven
+        feeder.feed(self._worker)
 
     def _embed_alone(self, feeder: Feeder, record: TextRecord) -> VectorBatch:
         digest = xxhash.xxh3_128_digest(record.text)
@@ -201,32 +233,32 @@ class WorkerEngine(Closing):
             return self._without_vector(feeder, record, "as on one before that is the same")
         try:
             with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
-                self._child.send_texts([record])
-                self._child.send_end()
-            message = self._child.receive()
-        except ChildDiedError as death:
+                self._worker.send_texts([record])
+                self._worker.send_end()
+            message = self._worker.receive()
+        except WorkerDiedError as death:
             self._note_crash(death)
             self._restart()
             self._crashing_texts.add(digest)
             return self._without_vector(feeder, record, str(death))
         batch = self._batch(feeder, message)
         try:
-            self._child.receive()  # done
-        except ChildDiedError as death:
+            self._worker.receive()  # done
+        except WorkerDiedError as death:
             self._note_crash(death)
             self._restart()
         return batch
 
-    def _note_crash(self, death: ChildDiedError) -> None:
+    def _note_crash(self, death: WorkerDiedError) -> None:
         self._check_stopping()
         self._crashes += 1
         if self._crashes > _MOST_CRASHES:
-            raise EngineError(f"llama.cpp crashed {self._crashes} times in a row ({death})")
+            raise failure("many crashes", self._crashes, death)
 
     def _without_vector(self, feeder: Feeder, record: TextRecord, why: str) -> VectorBatch:
         log.warning(
             "%s: llama.cpp crashes on this text (%s); its vector is null",
-            self._name_place(record.source, record.line),
+            self._locate(record.input_index, record.line),
             why,
         )
         self._answered += 1

@@ -1,4 +1,4 @@
-"""Reading texts and handing them to the child process, in a thread beside its answers."""
+"""Reading texts and handing them to the worker process, in a thread beside its answers."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import threading
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.records import TextRecord
 
 # One message carries so many texts, or so many bytes of them; a longer text is alone in one.
 _GROUP_TEXTS = 64
 _GROUP_BYTES = 1 << 16
-# Unanswered texts after which none is read. The child may want as much as eight MiB before it
+# Unanswered texts after which none is read. The worker may want as much as eight MiB before it
 # answers: a batch in the making and another on its way, of four each.
 _MOST_BYTES = 12 << 20
 _PATIENCE_SECONDS = 1.0
 
 
 class Feeder:
-    """Keeps every text until its vector is there, so that another child can be asked again.
+    """Keeps every text until its vector is there, so that another worker can be asked again.
 
-    How far it reads ahead is the child's doing: the pipe to it fills up.
+    How far it reads ahead is up to the worker: the pipe to it fills up.
     """
 
     def __init__(self, records: Iterable[TextRecord]) -> None:
         """Start the thread; it waits for `feed`."""
         self._records = iter(records)
         self._unanswered: collections.deque[TextRecord] = collections.deque()
-        self._child: Child | None = None
+        self._worker: WorkerProcess | None = None
         self._unanswered_bytes = 0
-        # Of the unanswered ones, to this child. Below 0 for a moment where an answer comes before
+        # Of the unanswered ones, to this worker. Below 0 for a moment where an answer comes before
         # `_note_sent`.
         self._sent = 0
         self._exhausted = False
         self._sending = False
-        self._ended = False  # this child was told that there are no more
+        self._ended = False  # this worker was told that there are no more
         self._failure: BaseException | None = None
         self._breakdown: BaseException | None = None
         self._closed = False
@@ -44,22 +44,22 @@ class Feeder:
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
         self._thread.start()
 
-    def feed(self, child: Child) -> None:
-        """Send to this child from now on, the unanswered texts again before all others."""
+    def feed(self, worker: WorkerProcess) -> None:
+        """Send to this worker from now on, the unanswered texts again before all others."""
         with self._changed:
-            self._child, self._sent, self._ended = child, 0, False
+            self._worker, self._sent, self._ended = worker, 0, False
             self._changed.notify_all()
 
     def pause(self) -> list[TextRecord]:
         """Send nothing until the next `feed`; returns the texts that have no answer yet."""
         with self._changed:
-            self._child = None
-            # The child is dead, so this is soon; its descriptors may be closed then.
+            self._worker = None
+            # The worker is dead, so this is soon; its descriptors may be closed then.
             self._changed.wait_for(lambda: not self._sending)
             return list(self._unanswered)
 
     def take_answered(self, count: int) -> list[TextRecord]:
-        """The texts that the child has answered next; they are not kept any longer."""
+        """The texts that the worker has answered next; from now on they are the caller's alone."""
         with self._changed:
             self._sent -= count
             answered = [self._unanswered.popleft() for _ in range(count)]
@@ -81,72 +81,72 @@ class Feeder:
         """Send nothing more. A thread that waits for input is left to itself."""
         with self._changed:
             self._closed = True
-            self._child = None
+            self._worker = None
             self._changed.notify_all()
         self._thread.join(_PATIENCE_SECONDS)
 
     def _run(self) -> None:
-        """Nothing may end this thread unseen: somebody waits for answers."""
+        # Not even a bug may end this thread unseen: somebody waits for answers.
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - raised again by `raise_breakdown`
             with self._changed:
-                self._breakdown, child, self._child = error, self._child, None
+                self._breakdown, worker, self._worker = error, self._worker, None
                 self._changed.notify_all()
-            if child is not None:
-                child.kill()  # wakes whoever waits
+            if worker is not None:
+                worker.kill()  # wakes whoever waits
 
     def _work(self) -> None:
-        while (child := self._wait_for_child()) is not None:
+        while (worker := self._wait_for_worker()) is not None:
             with self._changed:
-                if self._child is not child:
+                if self._worker is not worker:
                     continue
                 group = list(_group(islice(self._unanswered, max(0, self._sent), None)))
                 self._sending = bool(group) or self._exhausted
             try:
                 if group:
-                    child.send_texts(group)
+                    worker.send_texts(group)
                 elif self._exhausted:
-                    child.send_end()
+                    worker.send_end()
             except OSError:
-                self._forget(child)
+                self._forget(worker)
                 continue
             finally:
                 with self._changed:
                     self._sending = False
                     self._changed.notify_all()
             if group or self._exhausted:
-                self._note_sent(child, len(group))
+                self._note_sent(worker, len(group))
             else:
                 self._read()
 
-    def _wait_for_child(self) -> Child | None:
-        """The child to send to, once there is something to do for it; None to end."""
+    def _wait_for_worker(self) -> WorkerProcess | None:
+        """The worker to send to, once there is something to do for it; None to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._is_wanted())
-            return None if self._closed else self._child
+            return None if self._closed else self._worker
 
     def _is_wanted(self) -> bool:
         """Whether there is something to send, or to read."""
-        if self._child is None or self._ended:
+        if self._worker is None or self._ended:
             return False
         all_sent = self._sent >= len(self._unanswered)
         return not all_sent or self._exhausted or self._unanswered_bytes < _MOST_BYTES
 
-    def _forget(self, child: Child) -> None:
-        """Wait for another child: this one has ended."""
+    def _forget(self, worker: WorkerProcess) -> None:
+        """Wait for the next worker: this one has ended."""
         with self._changed:
-            if self._child is child:
-                self._child = None
+            if self._worker is worker:
+                self._worker = None
 
-    def _note_sent(self, child: Child, count: int) -> None:
+    def _note_sent(self, worker: WorkerProcess, count: int) -> None:
         with self._changed:
-            if self._child is child:
+            if self._worker is worker:
                 self._sent += count
                 self._ended = not count
 
     def _read(self) -> None:
-        """Read the next texts; a failure comes to the one who waits for the vectors."""
+        """Read the next texts; whoever waits for the vectors is told of a failure."""
         group: list[TextRecord] = []
         try:
             group.extend(_group(self._records))

@@ -1,4 +1,4 @@
-"""The process that computes: it opens the model, then answers texts with vectors until told to end.
+"""The worker process: it opens the model, then answers texts with vectors until told to end.
 
 It keeps no file of the run and no lock, so nothing is lost when llama.cpp takes it down.
 """
@@ -17,15 +17,15 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from llama_cli.engine.description import describe_model
+from llama_cli.engine.description import read_description
 from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.facts import OpenedModel, resolve_pooling
 from llama_cli.engine.float_copy import use_faster_weights
 from llama_cli.engine.library import binding_version, build_info
+from llama_cli.engine.memory import give_back_large_blocks
+from llama_cli.engine.model import open_replicas
 from llama_cli.engine.options import EngineOptions
-from llama_cli.engine.replicas import open_replicas
-from llama_cli.engine.worker.allocator import give_back_large_blocks
 from llama_cli.engine.worker.channel import Channel
 from llama_cli.records import TextRecord, VectorBatch
 
@@ -60,7 +60,7 @@ def _serve(channel: Channel) -> None:
     channel.send("hello")
     asked = channel.receive()
     if asked.kind == "describe":
-        channel.send("described", describe_model(asked.content))
+        channel.send("described", read_description(asked.content))
         return
     options: EngineOptions = asked.content
     with _open_embedder(options) as embedder:
@@ -100,15 +100,15 @@ def _open_embedder(options: EngineOptions) -> Iterator[LlamaEmbedder]:
 
 def _receive_texts(channel: Channel) -> Iterator[TextRecord]:
     while (message := channel.receive()).kind == "texts":
-        places, sizes = message.content
-        if len(sizes) == 1:  # it may be huge, so it is neither copied nor kept
-            source, line = places[0]
-            yield TextRecord(message.parts.pop(), line, 0, source=source)
+        positions, sizes = message.content
+        if len(sizes) == 1:  # it may be huge, so it is not copied, and let go of
+            input_index, line = positions[0]
+            yield TextRecord(message.parts.pop(), line, 0, input_index=input_index)
             continue
         (data,) = message.parts
         start = 0
-        for (source, line), size in zip(places, sizes, strict=True):
-            yield TextRecord(data[start : start + size], line, 0, source=source)
+        for (input_index, line), size in zip(positions, sizes, strict=True):
+            yield TextRecord(data[start : start + size], line, 0, input_index=input_index)
             start += size
 
 
@@ -152,5 +152,10 @@ def _send_log(channel: Channel, *, debug: bool) -> None:
     logger = logging.getLogger("llama_cli")
     logger.addHandler(_Forward(channel))
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    # llama.cpp's own log is long; its errors are in the exceptions already.
-    logging.getLogger("llama_cli.llama_cpp").propagate = debug
+    # llama.cpp's own log is long; its errors are in the exceptions already, unless it ends the
+    # process: the parent keeps what was said last on stderr.
+    llama_cpp = logging.getLogger("llama_cli.llama_cpp")
+    llama_cpp.propagate = debug
+    last_words = logging.StreamHandler(sys.stderr)
+    last_words.setLevel(logging.ERROR)
+    llama_cpp.addHandler(last_words)

@@ -1,4 +1,4 @@
-"""Starting the process that computes, talking to it, and telling what it died of."""
+"""The worker process as its parent sees it: starting it, talking to it, telling what it died of."""
 
 from __future__ import annotations
 
@@ -18,62 +18,67 @@ from pathlib import Path
 from typing import IO, Any
 
 from llama_cli.engine.description import ModelDescription
+from llama_cli.engine.errors import failure
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
 from llama_cli.engine.worker.channel import Channel, Message
-from llama_cli.errors import EngineError, ModelError
+from llama_cli.errors import EngineError
 from llama_cli.records import TextRecord
 
 _START = (
     "import sys; sys.path[:] = {path!r}; "
     "from llama_cli.engine.worker.main import main; main({settings!r})"
 )
-# Vectors of about a second: the model resumes while rows are encoded and synced.
+# Vectors of about a second: the model computes on while rows are encoded and synced.
 _ANSWERS_BYTES = 1 << 20
-_KEPT_LINES = 50
+_STDERR_LINES = 50
 _PATIENCE_SECONDS = 10.0
 _FIRST_FREE = 3
+# What CUDA says before llama.cpp gives up; Metal and Vulkan have not been tried.
+_NO_MEMORY = re.compile("out of memory")
 # The folder in which llama.cpp was compiled says nothing to the user.
 _BUILD_FOLDER = re.compile(r"^\S*/(?=\S+:\d+: )")
 
 
-class ChildDiedError(Exception):
-    """The process ended by itself; the message says how."""
+class WorkerDiedError(Exception):
+    """The worker process ended by itself; the message says how."""
 
 
-class Child:
-    """One process that computes. `kill` may be called from any thread."""
+class WorkerProcess:
+    """One worker process. `kill` may be called from any thread."""
 
-    def __init__(self, *, debug: bool, said: set[str]) -> None:
-        """Start it; it loads its libraries while this process resumes.
+    def __init__(self, *, debug: bool, warned: set[str]) -> None:
+        """Start it; it loads its libraries while this process goes on.
 
         Args:
             debug: pass on all that it logs.
-            said: the warnings of children before it, which need not be said again.
+            warned: the warnings of workers before it, which are not repeated.
         """
-        self._said = said
-        to_child, from_child = _pipe(), _pipe(_ANSWERS_BYTES)
-        settings = json.dumps({"incoming": to_child[0], "outgoing": from_child[1], "debug": debug})
+        self._warned = warned
+        to_worker, from_worker = _pipe(), _pipe(_ANSWERS_BYTES)
+        settings = json.dumps(
+            {"incoming": to_worker[0], "outgoing": from_worker[1], "debug": debug}
+        )
         try:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-c", _START.format(path=sys.path, settings=settings)],
                 stdin=subprocess.PIPE,  # nothing is sent there: see the worker
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                pass_fds=(to_child[0], from_child[1]),
+                pass_fds=(to_worker[0], from_worker[1]),
                 process_group=0,  # so that Ctrl-C is not for it, even before it can ignore that
             )
         except OSError as error:
-            for end in (to_child[1], from_child[0]):
+            for end in (to_worker[1], from_worker[0]):
                 os.close(end)
             raise EngineError(f"cannot start a process: {error.strerror}") from error
         finally:
-            os.close(to_child[0])
-            os.close(from_child[1])
-        self._channel = Channel(from_child[0], to_child[1])
-        self._last_words: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
+            os.close(to_worker[0])
+            os.close(from_worker[1])
+        self._channel = Channel(from_worker[0], to_worker[1])
+        self._stderr_lines: collections.deque[str] = collections.deque(maxlen=_STDERR_LINES)
         self._listener = threading.Thread(
-            target=self._listen, args=(self._process.stderr,), name="child's stderr", daemon=True
+            target=self._listen, args=(self._process.stderr,), name="worker's stderr", daemon=True
         )
         self._listener.start()
 
@@ -99,29 +104,19 @@ class Child:
         return described
 
     def _ask(self, kind: str, content: object, model: Path) -> Any:
-        """The answer to the first thing that is asked.
-
-        Raises:
-            ModelError: the model cannot be used, or crashes the process.
-            EngineError: the process did not even start.
-            LlamaCliError: whatever else the engine says.
-        """
+        """The answer to the first thing that is asked."""
         try:
             self.receive()  # hello
-        except ChildDiedError as error:
-            raise EngineError(f"the process for the model could not start ({error})") from error
+        except WorkerDiedError as error:
+            raise failure("no start", reason=error) from error
         try:
             with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
                 self._channel.send(kind, content)
             return self.receive().content
-        except ChildDiedError as error:
+        except WorkerDiedError as error:
             killed = self._process.returncode == -signal.SIGKILL
-            raise ModelError(
-                f"{model}: llama.cpp crashes on this model ({error})",
-                hint="free some memory, or use a smaller model"
-                if killed
-                else "the file is damaged, or this version of llama.cpp cannot run it",
-            ) from error
+            no_memory = killed or _NO_MEMORY.search(str(error))
+            raise failure("killed" if no_memory else "crash", model, error) from error
 
     def send_texts(self, records: Sequence[TextRecord]) -> None:
         """Hand over some texts; waits while it has enough of them.
@@ -130,7 +125,7 @@ class Child:
             OSError: it has ended.
         """
         texts = [record.text for record in records]
-        content = ([(r.source, r.line) for r in records], [len(text) for text in texts])
+        content = ([(r.input_index, r.line) for r in records], [len(text) for text in texts])
         data = texts[0] if len(texts) == 1 else b"".join(texts)
         self._channel.send("texts", content, [data])
 
@@ -146,14 +141,14 @@ class Child:
         """The next message that is not a log record.
 
         Raises:
-            ChildDiedError: it has ended.
+            WorkerDiedError: it has ended.
             Exception: what it failed of.
         """
         try:
             while (message := self._channel.receive()).kind == "log":
                 self._log(*message.content)
         except EOFError as error:
-            raise ChildDiedError(self._obituary()) from error
+            raise WorkerDiedError(self._cause_of_death()) from error
         if message.kind == "error":
             raise message.content
         return message
@@ -174,13 +169,13 @@ class Child:
 
     def _log(self, name: str, level: int, text: str) -> None:
         if level >= logging.WARNING:
-            if text in self._said:
+            if text in self._warned:
                 return
-            self._said.add(text)
+            self._warned.add(text)
         logging.getLogger(name).log(level, "%s", text)
 
-    def _obituary(self) -> str:
-        """The signal or exit code, and the last thing it said."""
+    def _cause_of_death(self) -> str:
+        """The signal or exit code, and the most telling line that it wrote."""
         try:
             code = self._process.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:  # it closed its pipe and lives on
@@ -190,8 +185,9 @@ class Child:
         cause = _signal_name(-code) if code < 0 else f"exit code {code}"
         if code == -signal.SIGKILL:
             cause += ", perhaps for want of memory"
-        words = [line for line in self._last_words if line.strip()]
-        telling = [line for line in words if "GGML_ASSERT" in line] or words[-1:]
+        lines = [line for line in self._stderr_lines if line.strip()]
+        telling = [line for line in lines if _NO_MEMORY.search(line)]
+        telling = telling or [line for line in lines if "GGML_ASSERT" in line] or lines[-1:]
         return ": ".join([cause, *(_BUILD_FOLDER.sub("", line) for line in telling[:1])])
 
     def _listen(self, stderr: IO[bytes]) -> None:
@@ -199,7 +195,7 @@ class Child:
         with contextlib.suppress(OSError, ValueError):  # closed under our hands
             for line in stderr:
                 text = line.decode("utf-8", "replace").rstrip()
-                self._last_words.append(text)
+                self._stderr_lines.append(text)
                 log.debug("%s", text)
 
 

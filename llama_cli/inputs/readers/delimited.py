@@ -7,47 +7,42 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.csv
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.carried import ParsedRow
-from llama_cli.inputs.columns import Columns
-from llama_cli.inputs.readers.lines import MAX_LINE_BYTES, LineReader
-from llama_cli.inputs.skips import SourceSkips
+from llama_cli.inputs.carried import ParsedRow, attach_carried
+from llama_cli.inputs.columns import (
+    TEXT_COLUMN,
+    Columns,
+    choose_columns,
+    choose_text_column,
+    refuse_same_names,
+)
+from llama_cli.inputs.readers.base import Candidate, Format
+from llama_cli.inputs.readers.text import (
+    MAX_LINE_BYTES,
+    LineReader,
+    PlainText,
+    TextFormat,
+    replace_invalid_utf8,
+)
+from llama_cli.inputs.skips import InputSkips
 from llama_cli.inputs.stream import CHUNK
-from llama_cli.inputs.utf8 import repair
 from llama_cli.records import TextRecord
 
-TAB = "\t"
-_DELIMITERS = (",", ";", TAB, "|")
+_TAB = "\t"
+_DELIMITERS = (",", ";", _TAB, "|")
 _BOM = "\ufeff"
 _SAMPLE_ROWS = 1000
-# How Python's parser says that a field resumes to the end of the file, or beyond all measure.
+# How Python's parser says that a field goes on to the end of the file, or beyond all measure.
 _NEVER_CLOSED = ("unexpected end of data", "field larger than field limit")
 
 csv.field_size_limit(MAX_LINE_BYTES)
-
-
-class _Lines:
-    """Raw lines as the CSV parser wants them, and what has become of them."""
-
-    def __init__(self, lines: LineReader) -> None:
-        self._lines = iter(lines)
-        self.end = lines.position
-        self.invalid_utf8 = False
-
-    def __iter__(self) -> Iterator[str]:
-        for line, end in self._lines:
-            text, invalid_utf8 = repair(line)
-            self.end = end
-            self.invalid_utf8 |= invalid_utf8
-            # The last line may have no end, and then gets one: it is not part of a value, but for
-            # a quote that is never closed.
-            yield text.decode() + "\n"
-            del line, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +58,102 @@ class Dialect:
     delimiter: str
 
 
-def read_csv(
-    lines: LineReader, columns: Columns, dialect: Dialect, skips: SourceSkips
-) -> Iterator[ParsedRow]:
-    """The texts of a column, and the values beside them, as text.
+@dataclass(frozen=True)
+class Csv(TextFormat):
+    """Rows of fields between delimiters, with a header."""
 
-    Raises:
-        BadRowError: a row has another number of fields than the header, or broken quotes.
-        InputError: a quote is never closed.
-    """
+    name = "csv"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+    documented_rows = "a row; its header shows what separates fields: comma, semicolon, tab or bar"
+    documented_columns = "by the header; carried as text"
+    delimiter: ClassVar[str | None] = None  # any, by the header
+
+    columns: Columns
+    dialect: Dialect
+
+    @classmethod
+    def detect(cls, candidate: Candidate) -> Format:
+        """Read the header, and find the column with the texts in the first rows."""
+        name, choice = candidate.stream.name, candidate.choice
+        head = candidate.stream.peek(_is_sample)
+        if not head:  # without a header, and without a row that needs one
+            return PlainText()
+        dialect = _read_dialect(head, name, cls.delimiter)
+        # A column that is named is taken for texts, whatever the first rows have there.
+        with_text = dialect.header
+        if choice.text is None and TEXT_COLUMN not in dialect.header:
+            with_text = _columns_with_text(head, dialect)
+        text = choose_text_column(name, dialect.header, with_text, choice.text)
+        refuse_same_names(name, dialect.header, [text])
+        schema = pa.schema([pa.field(column, pa.string()) for column in dialect.header])
+        return cls(choose_columns(name, schema, text, choice), dialect)
+
+    def read(self, lines: LineReader, skips: InputSkips, most: int | None) -> Iterator[TextRecord]:
+        """The texts of one column."""
+        rows = _parse_rows(lines, self.columns, self.dialect, skips)
+        return attach_carried(rows, self.columns.schema, skips, most)
+
+
+@dataclass(frozen=True)
+class Tsv(Csv):
+    """The same with tabs alone."""
+
+    name = "tsv"
+    suffixes = (".tsv", ".tab")
+    documented_rows = "a row with tabs between fields"
+    delimiter = _TAB
+
+
+def _parse_rows(
+    lines: LineReader, columns: Columns, dialect: Dialect, skips: InputSkips
+) -> Iterator[ParsedRow]:
     header = dialect.header
     text_at = header.index(columns.text)
     carried_at = [None if name is None else header.index(name) for name in columns.carried]
-    raw = _Lines(lines)
-    for first, row in _parse(lines, raw, dialect.delimiter, skips):
+    decoded = _DecodedLines(lines)
+    for first, row in _parse_fields(lines, decoded, dialect.delimiter, skips):
         if first == 1:
             continue  # the header
         if len(row) not in (0, len(header)):
             reason = f"{len(row)} fields instead of {len(header)}"
-            if lines.lines > first:
-                reason += f", up to line {lines.lines}"
+            if lines.line > first:
+                reason += f", up to line {lines.line}"
             skips.add_bad(first, reason)
         elif not row or not row[text_at] or row[text_at].isspace():
             skips.add_blank(first)
         else:
-            lines.note(raw.end)
+            lines.note_end(decoded.offset)
             text = row[text_at].encode()
-            record = TextRecord(text, first, raw.end, raw.invalid_utf8)
+            record = TextRecord(text, first, decoded.offset, decoded.invalid_utf8)
             yield ParsedRow(record, [None if at is None else row[at] for at in carried_at])
 
 
-def _parse(
-    lines: LineReader, raw: _Lines, delimiter: str, skips: SourceSkips
+class _DecodedLines:
+    """Lines as the CSV parser wants them: as text, with their ends."""
+
+    def __init__(self, lines: LineReader) -> None:
+        self._lines = iter(lines)
+        self.offset = lines.offset
+        self.invalid_utf8 = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line, end in self._lines:
+            text, invalid_utf8 = replace_invalid_utf8(line)
+            self.offset = end
+            self.invalid_utf8 |= invalid_utf8
+            # The last line may have no end, and then gets one: it is not part of a value, but for
+            # a quote that is never closed.
+            yield text.decode() + "\n"
+            del line, text
+
+
+def _parse_fields(
+    lines: LineReader, decoded: _DecodedLines, delimiter: str, skips: InputSkips
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows, each with the line where it begins."""
-    parser = csv.reader(raw, delimiter=delimiter, strict=True)
+    parser = csv.reader(decoded, delimiter=delimiter, strict=True)
     while True:
-        first, raw.invalid_utf8 = lines.lines + 1, False
+        first, decoded.invalid_utf8 = lines.line + 1, False
         try:
             row = next(parser)
         except StopIteration:
@@ -111,19 +165,19 @@ def _parse(
                     f"{lines.name}, line {first}: a quote in this row is never closed",
                     hint="mend the row, or say with `format=text` that there are no columns",
                 ) from error
-            skips.add_bad(first, f"broken CSV: {_describe(error)}")
-            parser = csv.reader(raw, delimiter=delimiter, strict=True)
+            skips.add_bad(first, f"broken CSV: {_reason(error)}")
+            parser = csv.reader(decoded, delimiter=delimiter, strict=True)
         else:
             yield first, row
 
 
-def _describe(error: csv.Error) -> str:
+def _reason(error: csv.Error) -> str:
     if "new-line character" in str(error):
         return "a carriage return in the middle of a line"
     return str(error)
 
 
-def read_dialect(sample: bytes, name: str, delimiter: str | None) -> Dialect:
+def _read_dialect(sample: bytes, name: str, delimiter: str | None) -> Dialect:
     """The header of a file.
 
     Args:
@@ -136,7 +190,7 @@ def read_dialect(sample: bytes, name: str, delimiter: str | None) -> Dialect:
     """
     text = _as_text(sample)
     first = text.partition("\n")[0]
-    delimiter = delimiter or max(_DELIMITERS, key=lambda one: _count_unquoted(first, one))
+    delimiter = delimiter or max(_DELIMITERS, key=partial(_count_unquoted, first))
     try:
         header = next(csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
     except (csv.Error, StopIteration) as error:
@@ -145,22 +199,22 @@ def read_dialect(sample: bytes, name: str, delimiter: str | None) -> Dialect:
 
 
 def _as_text(sample: bytes) -> str:
-    return repair(sample)[0].decode().removeprefix(_BOM)
+    return replace_invalid_utf8(sample)[0].decode().removeprefix(_BOM)
 
 
 def _count_unquoted(line: str, character: str) -> int:
     return sum(part.count(character) for part in line.split('"')[::2])
 
 
-def is_sample(ahead: bytes) -> bool:
+def _is_sample(ahead: bytes) -> bool:
     """Whether the beginning of a stream has the header and a row, or is long enough for one."""
     return ahead.count(b"\n") > 1 or len(ahead) >= MAX_LINE_BYTES
 
 
-def columns_with_text(sample: bytes, dialect: Dialect) -> list[str]:
+def _columns_with_text(sample: bytes, dialect: Dialect) -> list[str]:
     """The columns that are not numbers, dates or truth values in the first rows."""
     header = dialect.header
-    if len(sample) >= CHUNK:  # its last row may be cut
+    if len(sample) >= CHUNK:  # its last row may be incomplete
         sample = sample[: sample.rfind(b"\n") + 1]
     rows = _sample_rows(sample, dialect)
     if not rows:

@@ -1,25 +1,28 @@
-"""Parquet and Arrow files: tables whose columns have types, read some rows at a time."""
+"""What formats of tables have in common, whose columns have types and whose rows have numbers."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import BinaryIO, Protocol, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.columns import Columns, plain_type
-from llama_cli.inputs.skips import SourceSkips
-from llama_cli.inputs.utf8 import is_blank, repair
+from llama_cli.inputs.carried import plain_type
+from llama_cli.inputs.columns import Columns, choose_columns, choose_text_column
+from llama_cli.inputs.fingerprint import Fingerprint, fingerprint_open
+from llama_cli.inputs.readers.base import Candidate, Format
+from llama_cli.inputs.readers.text import is_blank, replace_invalid_utf8
+from llama_cli.inputs.skips import InputSkips
+from llama_cli.inputs.stream import ByteStream
 from llama_cli.records import CarriedRow, TextRecord
 
-# What is taken from Arrow at a time: rows, or about so many bytes of them.
-_BATCH_ROWS = 1024
-_BATCH_BYTES = 4 << 20
-_ARROW_FILE = b"ARROW1"  # how a file begins, unlike a stream
+BATCH_ROWS = 1024  # that are made into Python's strings at a time
 
 
 class Table(Protocol):
@@ -39,145 +42,146 @@ class Table(Protocol):
         ...
 
 
-class ParquetTable:
-    """A Parquet file."""
+@dataclass(frozen=True)
+class TableFormat(Format):
+    """A format whose rows can be found by number."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        """Read its footer."""
-        # Else all of a row group would be asked of a server at once, and held.
-        few = {} if isinstance(file, io.FileIO) else {"pre_buffer": False, "buffer_size": 4 << 20}
-        self._file = pq.ParquetFile(file, **few)
-        self.schema: pa.Schema = self._file.schema_arrow
+    streamed = False
+    unit = "row"
+    documented_columns = "by the schema"
 
-    def count_rows(self) -> int | None:
-        """Rows in all."""
-        return int(self._file.metadata.num_rows)
+    columns: Columns
 
-    def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Batches from row ``first`` on; row groups before it are not read."""
-        start = 0
-        for number in range(self._file.num_row_groups):
-            group = self._file.metadata.row_group(number)
-            at = start
-            start += group.num_rows
-            if start <= first:
+    @classmethod
+    @abc.abstractmethod
+    def open_table(cls, file: BinaryIO) -> Table:
+        """Open a table.
+
+        Args:
+            file: open for reading bytes, and seekable.
+
+        Raises:
+            ArrowException, OSError, ValueError: it is not in this format, or damaged.
+        """
+
+    @classmethod
+    def detect(cls, candidate: Candidate) -> Self:
+        """Read the schema."""
+        file, stream, choice, _ = candidate
+        name = stream.name
+        if file.is_regular and not file.seekable and stream.compression is None:
+            raise InputError(
+                f"{name}: {cls.name.capitalize()} can only be read from a server that sends "
+                "parts of a file and says of which version they are",
+                hint="download it first",
+            )
+        if not file.is_regular or stream.compression is not None:
+            raise InputError(
+                f"{name}: {cls.name.capitalize()} cannot be read from a pipe or decompressed on "
+                "the way",
+                hint="write it to a file",
+            )
+        with _translated(name, cls.name):
+            schema = cls.open_table(stream.file).schema
+        text = choose_text_column(name, schema.names, _text_columns(schema), choice.text)
+        return cls(choose_columns(name, schema, text, choice))
+
+    def open(
+        self,
+        stream: ByteStream,
+        version: str,
+        skips: InputSkips,
+        most: int | None,  # noqa: ARG002
+    ) -> TableReader:
+        """The texts of the input."""
+        return TableReader(self, stream, version, skips)
+
+
+class TableReader:
+    """The texts of an input in a format of tables."""
+
+    def __init__(
+        self, table_format: TableFormat, stream: ByteStream, version: str, skips: InputSkips
+    ) -> None:
+        self._format = table_format
+        self._columns = table_format.columns
+        self._file = stream.file
+        self._name = stream.name
+        self._version = version
+        self._skips = skips
+        self._first = 0
+        with _translated(self._name, table_format.name):
+            self._table: Table | None = table_format.open_table(stream.file)
+        self._rows = self._table.count_rows()
+        self._size = stream.file.seek(0, io.SEEK_END)
+
+    @cached_property
+    def _fingerprint(self) -> Fingerprint:
+        """Of all its bytes, read for this alone: rows are everywhere in the file.
+
+        Of the file that is open, whatever has its name by now. A version stands for all bytes.
+        """
+        if self._version:
+            return Fingerprint(self._size, "", self._version)
+        return fingerprint_open(self._file, self._name)
+
+    def records(self) -> Iterator[TextRecord]:
+        """The texts from here on."""
+        if self._table is None:
+            return
+        with _translated(self._name, self._format.name):
+            for start, batch in self._table.batches(self._first, self._columns.names):
+                for offset in range(max(0, self._first - start), batch.num_rows, BATCH_ROWS):
+                    yield from self._read_batch(batch.slice(offset, BATCH_ROWS), start + offset)
+
+    def _read_batch(self, batch: pa.RecordBatch, start: int) -> Iterator[TextRecord]:
+        columns, skips = self._columns, self._skips
+        carried = _carried(batch, columns) if columns.carried else None
+        texts = _decoded(batch.column(columns.text))
+        # As bytes: Arrow does not check that what a file calls text is UTF-8.
+        for number, value in enumerate(texts.cast(pa.large_binary())):
+            row, raw = start + number + 1, value.as_py()
+            if raw is None:
+                skips.add_bad(row, f"{columns.text} is null")
                 continue
-            for batch in self._file.iter_batches(
-                _batch_rows(group, names), row_groups=[number], columns=names, use_threads=False
-            ):
-                yield at, batch
-                at += batch.num_rows
+            text, invalid_utf8 = replace_invalid_utf8(raw)
+            if is_blank(text):
+                skips.add_blank(row)
+            else:
+                values = None if carried is None else CarriedRow(carried, number)
+                yield TextRecord(text, row, row, invalid_utf8, carried=values)
+
+    def bytes_read(self, record: TextRecord) -> int:
+        """As if all rows were of the same size."""
+        return self._size * record.offset // self._rows if self._rows else self._size
+
+    def resume_after(self, offset: int, digest: str) -> None:
+        """Continue behind so many rows."""
+        if digest != self._fingerprint.xxh3_128:
+            raise InputError(
+                f"{self._name}: is not the file that the unfinished run has read",
+                hint="restore it, or discard that run with `restart`",
+            )
+        self._first = offset
+
+    def digest_at(self, offset: int) -> str:  # noqa: ARG002 - the same everywhere
+        """xxh3_128 of all the file."""
+        return self._fingerprint.xxh3_128
+
+    def forget_before(self, offset: int) -> None:
+        """Do nothing: the digest is that of all the file."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Size and xxh3_128 of the file; the table is let go."""
+        self._table = None
+        return self._fingerprint
+
+    def fingerprint_at(self, offset: int) -> Fingerprint:  # noqa: ARG002 - the same everywhere
+        """Size and xxh3_128 of all the file."""
+        return self._fingerprint
 
 
-def _batch_rows(group: pq.RowGroupMetaData, names: list[str]) -> int:
-    """How many rows of a row group to decode at a time: fewer where they are large."""
-    chunks = [group.column(number) for number in range(group.num_columns)]
-    size: int = sum(
-        chunk.total_uncompressed_size
-        for chunk in chunks
-        if chunk.path_in_schema.partition(".")[0] in names
-    )
-    fitting = int(group.num_rows) * _BATCH_BYTES // max(1, size)
-    return max(1, min(_BATCH_ROWS, fitting))
-
-
-class ArrowFileTable:
-    """An Arrow file, also called Feather: record batches that can be found by number."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        """Read its footer."""
-        self._source = _mapped(file)
-        with _open_arrow(self._source) as reader:
-            self.schema: pa.Schema = reader.schema
-
-    def count_rows(self) -> int | None:
-        """Only its batches know."""
-        return None
-
-    def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """All batches: how long one is, only reading tells."""
-        options = pa.ipc.IpcReadOptions(
-            included_fields=[self.schema.get_field_index(name) for name in names]
-        )
-        start = 0
-        with _open_arrow(self._source, options) as reader:
-            for number in range(reader.num_record_batches):
-                batch = reader.get_batch(number)
-                if start + batch.num_rows > first:
-                    yield start, batch.select(names)
-                start += batch.num_rows
-
-
-def _mapped(file: BinaryIO) -> Any:
-    """The file mapped into memory where it can be: a batch may be as large as the whole."""
-    with contextlib.suppress(OSError, UnicodeEncodeError):  # Arrow takes no names but in UTF-8
-        if isinstance(file.name, str):
-            return pa.memory_map(file.name)
-    return file
-
-
-def _open_arrow(
-    file: Any, options: pa.ipc.IpcReadOptions | None = None
-) -> pa.ipc.RecordBatchFileReader:
-    file.seek(0)
-    return pa.ipc.open_file(file, options=options)
-
-
-class ArrowStreamTable:
-    """An Arrow stream: record batches one after the other."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        """Read its schema."""
-        self._source = _mapped(file)
-        self._source.seek(0)
-        self.schema: pa.Schema = pa.ipc.open_stream(self._source).schema
-
-    def count_rows(self) -> int | None:
-        """Only its end knows."""
-        return None
-
-    def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """All batches from row ``first`` on; those before are read as well."""
-        start = 0
-        self._source.seek(0)
-        for batch in pa.ipc.open_stream(self._source):
-            if start + batch.num_rows > first:
-                yield start, batch.select(names)
-            start += batch.num_rows
-
-
-def open_table(file: BinaryIO, name: str, format_name: str) -> Table:
-    """Open a Parquet or Arrow file.
-
-    Args:
-        file: open for reading bytes, and seekable.
-        name: the input's name, for messages.
-        format_name: ``parquet`` or ``arrow``.
-
-    Raises:
-        InputError: it is not in that format, or damaged.
-    """
-    with translated(name, format_name):
-        if format_name == "parquet":
-            return ParquetTable(file)
-        file.seek(0)
-        if file.read(len(_ARROW_FILE)) == _ARROW_FILE:
-            return ArrowFileTable(file)
-        return ArrowStreamTable(file)
-
-
-@contextlib.contextmanager
-def translated(name: str, format_name: str) -> Iterator[None]:
-    """Arrow's errors as errors of the input."""
-    kind = format_name.capitalize()
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name}: not a {kind} file, or a damaged one: {reason}") from error
-
-
-def text_columns(schema: pa.Schema) -> list[str]:
+def _text_columns(schema: pa.Schema) -> list[str]:
     """Names of the columns that hold text."""
     return [field.name for field in schema if _is_text(field.type)]
 
@@ -190,37 +194,19 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def read_table(
-    table: Table, columns: Columns, first: int, skips: SourceSkips
-) -> Iterator[TextRecord]:
-    """The texts of a column from row ``first`` on, counted from 0, and what is kept beside them."""
-    for start, batch in table.batches(first, columns.names):
-        for offset in range(max(0, first - start), batch.num_rows, _BATCH_ROWS):
-            part = batch.slice(offset, _BATCH_ROWS)
-            yield from _read_batch(part, start + offset, columns, skips)
-
-
-def _read_batch(
-    batch: pa.RecordBatch, start: int, columns: Columns, skips: SourceSkips
-) -> Iterator[TextRecord]:
-    kept = _carried(batch, columns) if columns.carried else None
-    texts = _decoded(batch.column(columns.text))
-    # As bytes: Arrow does not check that what a file calls text is UTF-8.
-    for at, value in enumerate(texts.cast(pa.large_binary())):
-        row, raw = start + at + 1, value.as_py()
-        if raw is None:
-            skips.add_bad(row, f"{columns.text} is null")
-            continue
-        text, invalid_utf8 = repair(raw)
-        if is_blank(text):
-            skips.add_blank(row)
-        else:
-            beside = None if kept is None else CarriedRow(kept, at)
-            yield TextRecord(text, row, row, invalid_utf8, carried=beside)
+@contextlib.contextmanager
+def _translated(name: str, format_name: str) -> Iterator[None]:
+    """Arrow's errors, as errors of the input."""
+    kind = format_name.capitalize()
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name}: not a {kind} file, or a damaged one: {reason}") from error
 
 
 def _decoded(array: pa.Array) -> pa.Array:
-    """The values themselves where they are kept in a dictionary."""
+    """The values themselves where they are in a dictionary."""
     if not pa.types.is_dictionary(array.type):
         return array
     return array.dictionary.cast(plain_type(array.type.value_type)).take(array.indices)

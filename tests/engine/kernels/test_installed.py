@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from llama_cli.engine import kernels as engine_kernels
-from llama_cli.engine.kernels import installed
+from llama_cli.engine.kernels import backend, installed
 from llama_cli.engine.kernels.backend import use_kernels
 from llama_cli.engine.kernels.installed import LIBRARY, MANIFEST, NotUsableError, find_kernels
 from llama_cli.errors import UsageError
@@ -85,7 +84,7 @@ def test_a_blas_library_that_is_not_there_is_missed_aloud(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LLAMA_CLI_KERNELS", "blas")
-    monkeypatch.setattr(engine_kernels, "installed_blas", lambda: iter(()))
+    monkeypatch.setattr(backend, "installed_blas", lambda: iter(()))
     with caplog.at_level(logging.WARNING, "llama_cli"):
         kernels = use_kernels.__wrapped__()
     assert kernels is not None

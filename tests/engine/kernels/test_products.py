@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llama_cli.engine.blas import Blas, installed_blas
 from llama_cli.engine.kernels.backend import KernelLibrary
+from llama_cli.engine.kernels.blas import Blas, installed_blas
 from llama_cli.engine.kernels.installed import find_kernels
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.engine.worker import child, engine
+from llama_cli.engine.worker import engine, process
 from tests.engine.worker.crashing_worker import Crash, start_with
 from tests.tiny_models import write_causal
 
@@ -33,29 +33,29 @@ def _time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[child.Child]]:
-    """All child processes that the test started; none may be left."""
-    started: list[child.Child] = []
+def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[process.WorkerProcess]]:
+    """All worker processes that the test started; none may be left."""
+    started: list[process.WorkerProcess] = []
 
-    class Counted(child.Child):
-        def __init__(self, *, debug: bool, said: set[str]) -> None:
-            super().__init__(debug=debug, said=said)
+    class Counted(process.WorkerProcess):
+        def __init__(self, *, debug: bool, warned: set[str]) -> None:
+            super().__init__(debug=debug, warned=warned)
             started.append(self)
 
-    monkeypatch.setattr(engine, "Child", Counted)
+    monkeypatch.setattr(engine, "WorkerProcess", Counted)
     yield started
-    left = [one for one in started if one._process.poll() is None]
-    for one in left:
-        one.close()
+    left = [worker for worker in started if worker._process.poll() is None]
+    for worker in left:
+        worker.close()
     assert not left
 
 
 @pytest.fixture
 def crash(monkeypatch: pytest.MonkeyPatch) -> ArmCrashes:
-    """Call it to have each child started from then on end as told."""
+    """Call it to have each worker started from then on end as told."""
 
     def arm(*crashes: Crash) -> None:
-        monkeypatch.setattr(child, "_START", start_with(*crashes))
+        monkeypatch.setattr(process, "_START", start_with(*crashes))
 
     return arm
 

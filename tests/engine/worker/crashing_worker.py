@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from llama_cli.engine.context import Context
 from llama_cli.engine.tokenizer import Tokenizer, Tokens
-from llama_cli.engine.worker import worker
+from llama_cli.engine.worker import main as worker
 from llama_cli.engine.worker.channel import Channel
 from llama_cli.records import FloatMatrix, TextRecord, TokenIds, VectorBatch
 
@@ -27,12 +28,13 @@ class Crash:
 
     Attributes:
         word: texts with this word end it, while they are tokenized or decoded.
-        of: the signal's name; or ``exit``, or ``hang`` for not resuming.
+        of: the signal's name; or ``exit``, or ``hang`` for not going on.
         at: where it ends; ``open`` is before the model is loaded, ``sent`` is once the vector of
             the text, which was given alone, is on its way.
         company: only where the batch holds other texts, too.
         once: a file that is made by the crash; where it is there, nothing happens.
         after: a file; where it is not there, nothing happens.
+        says: an error that llama.cpp logs before.
     """
 
     word: str = ""
@@ -41,6 +43,7 @@ class Crash:
     company: bool = False
     once: str | None = None
     after: str | None = None
+    says: str | None = None
 
     def is_in(self, text: bytes) -> bool:
         return self.word.encode() in text
@@ -53,6 +56,8 @@ class Crash:
                 Path(self.once).touch(exist_ok=False)
             except FileExistsError:
                 return
+        if self.says is not None:
+            logging.getLogger("llama_cli.llama_cpp").error(self.says)
         _end(self.of)
 
 

@@ -1,4 +1,4 @@
-"""Opening an engine in a child process, and texts for it."""
+"""Opening an engine in a worker process, and texts for it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def numbered(count: int) -> list[str]:
 
 
 def process_id(engine: WorkerEngine) -> int:
-    return engine._child._process.pid
+    return engine._worker._process.pid
 
 
 def is_running(pid: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.errors import EngineError
 from llama_cli.records import TextRecord, VectorBatch
 from tests.conftest import Embedded, cosines, embed_all, open_embedder
@@ -123,14 +123,14 @@ def test_a_crash_that_does_not_come_again_costs_no_vector(
     tiny_bert: Path,
     tmp_path: Path,
     crash: ArmCrashes,
-    children: list[Child],
+    workers: list[WorkerProcess],
     caplog: pytest.LogCaptureFixture,
     at: Literal["tokenize", "decode"],
 ) -> None:
     crash(Crash("killer", at=at, once=str(tmp_path / "crashed")))
     texts = texts_with_killers(1000)
     assert_null_only(embed(tiny_bert, texts), tiny_bert, texts)
-    assert len(children) == 2
+    assert len(workers) == 2
     assert lines_warned_about(caplog) == []
     assert re.search(r"llama.cpp crashed \(SIGSEGV.*\); it is started again", caplog.text)
 
@@ -163,24 +163,24 @@ def test_a_crash_while_it_is_opened_again_costs_no_vector(
     assert_null_only(embed(tiny_bert, texts), tiny_bert, texts)
 
 
-def test_texts_for_a_child_that_has_just_been_replaced(
+def test_texts_for_a_worker_that_has_just_been_replaced(
     tiny_bert: Path,
     tmp_path: Path,
     crash: ArmCrashes,
-    children: list[Child],
+    workers: list[WorkerProcess],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The thread that sends may be slow to start, and find its child dead and closed by then."""
-    send = Child.send_texts
+    """The thread that sends may be slow to start, and find its worker dead and closed by then."""
+    send = WorkerProcess.send_texts
 
-    def send_late(self: Child, group: Sequence[TextRecord]) -> None:
-        if self is children[0] and b"late" in group[0].text:
+    def send_late(self: WorkerProcess, group: Sequence[TextRecord]) -> None:
+        if self is workers[0] and b"late" in group[0].text:
             while self._process.returncode is None:
                 time.sleep(0.01)
             time.sleep(0.5)
         send(self, group)
 
-    monkeypatch.setattr(Child, "send_texts", send_late)
+    monkeypatch.setattr(WorkerProcess, "send_texts", send_late)
     crash(Crash("killer", at="tokenize", once=str(tmp_path / "crashed")))
     texts = [*["killer water"] * 64, *["late time"] * 64, *numbered(100)]
     with open_engine(tiny_bert) as engine:

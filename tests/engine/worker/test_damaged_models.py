@@ -15,7 +15,7 @@ import pytest
 from gguf import GGUFReader
 
 from llama_cli.engine.worker.engine import EngineStoppedError
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.errors import LlamaCliError
 from tests.conftest import embed_all
 from tests.engine.worker.engines import Stop, open_engine
@@ -42,12 +42,12 @@ class HangError(Exception):
 class Counts:
     """Tries one damaged file after another, and counts what came of them."""
 
-    def __init__(self, path: Path, children: list[Child]) -> None:
+    def __init__(self, path: Path, workers: list[WorkerProcess]) -> None:
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.deaths: collections.Counter[str] = collections.Counter()
         self.unexpected: list[str] = []
         self._path = path
-        self._children = children
+        self._workers = workers
 
     def add(self, data: bytes, what: str) -> None:
         self._path.write_bytes(data)
@@ -57,8 +57,8 @@ class Counts:
         except Exception as error:  # noqa: BLE001 - that there is none is what is tested
             seconds = time.monotonic() - started
             self.unexpected.append(f"{what}: {type(error).__name__}: {error} ({seconds:.1f} s)")
-        self.deaths.update(map(death, self._children))
-        self._children.clear()
+        self.deaths.update(map(death, self._workers))
+        self._workers.clear()
 
     def check(self, count: int) -> None:
         print(count, dict(self.outcomes), dict(self.deaths), *self.unexpected, sep="\n")
@@ -85,9 +85,9 @@ def outcome(path: Path) -> str:
     return "vectors" if result.valid.all() else "nulls"
 
 
-def death(child: Child) -> str:
-    """How a child has ended; those that live on are killed when they are not needed any more."""
-    code = child._process.returncode
+def death(worker: WorkerProcess) -> str:
+    """How a worker has ended; those that live on are killed when they are not needed any more."""
+    code = worker._process.returncode
     if code == -signal.SIGKILL:
         return "closed"
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
@@ -108,17 +108,19 @@ class TestDamage:
         path: Path = request.getfixturevalue(request.param)
         return path
 
-    def test_flipped_bytes(self, model: Path, tmp_path: Path, children: list[Child]) -> None:
+    def test_flipped_bytes(self, model: Path, tmp_path: Path, workers: list[WorkerProcess]) -> None:
         data, metadata = model.read_bytes(), GGUFReader(model).data_offset
         random = np.random.default_rng(1)
-        counts = Counts(tmp_path / "damaged.gguf", children)
+        counts = Counts(tmp_path / "damaged.gguf", workers)
         for _ in range(FLIPS):
             counts.add(*flipped(data, metadata, random))
         counts.check(FLIPS)
 
-    def test_files_cut_short(self, model: Path, tmp_path: Path, children: list[Child]) -> None:
+    def test_files_cut_short(
+        self, model: Path, tmp_path: Path, workers: list[WorkerProcess]
+    ) -> None:
         data, metadata = model.read_bytes(), GGUFReader(model).data_offset
-        counts = Counts(tmp_path / "damaged.gguf", children)
+        counts = Counts(tmp_path / "damaged.gguf", workers)
         lengths = np.unique(np.geomspace(1, metadata + 1, CUTS // 2, dtype=int) - 1)
         lengths = [*lengths, *np.linspace(metadata + 1, len(data) - 1, CUTS // 2, dtype=int)]
         for length in lengths:

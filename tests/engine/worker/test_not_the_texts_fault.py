@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.errors import EngineError, ModelError
 from llama_cli.records import TextRecord, VectorBatch
 from tests.engine.worker.conftest import ArmCrashes
@@ -17,7 +17,7 @@ from tests.engine.worker.engines import numbered, open_engine, process_id, recor
 from tests.tiny_models import write_bert
 
 
-def test_a_model_that_cannot_resume_leaves_no_texts_without_vectors(
+def test_a_model_that_crashes_on_and_on_leaves_no_texts_without_vectors(
     tiny_bert: Path, crash: ArmCrashes
 ) -> None:
     """The last crashes before it is given up were not the texts' doing."""
@@ -36,7 +36,7 @@ def test_another_model_under_the_same_name_is_noticed(tiny_bert: Path, tmp_path:
         texts = engine.embed(records(numbered(3000)))
         next(texts)
         write_bert(tmp_path / "other.gguf").rename(path)
-        Child.kill(engine._child)
+        WorkerProcess.kill(engine._worker)
         with pytest.raises(ModelError, match=r"model.gguf was replaced while the run used it"):
             list(texts)
 
@@ -45,20 +45,20 @@ def test_another_model_under_the_same_name_is_noticed(tiny_bert: Path, tmp_path:
 def test_a_thread_that_ends_is_no_hang(
     tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    send_texts, sent = Child.send_texts, []
+    send_texts, sent = WorkerProcess.send_texts, []
 
-    def fail_later(child: Child, group: list[TextRecord]) -> None:
+    def fail_later(worker: WorkerProcess, group: list[TextRecord]) -> None:
         sent.append(group)
         if len(sent) == 3:
             raise error
-        send_texts(child, group)
+        send_texts(worker, group)
 
-    monkeypatch.setattr(Child, "send_texts", fail_later)
+    monkeypatch.setattr(WorkerProcess, "send_texts", fail_later)
     with open_engine(tiny_bert) as engine, pytest.raises(type(error)):
         list(engine.embed(records(numbered(1000))))
 
 
-def test_the_child_has_no_descriptor_to_pass_on(tiny_bert: Path) -> None:
+def test_the_worker_has_no_descriptor_to_pass_on(tiny_bert: Path) -> None:
     with open_engine(tiny_bert) as engine:
         infos = Path(f"/proc/{process_id(engine)}/fdinfo").iterdir()
         flags = [int(info.read_text("ascii").split()[3], 8) for info in infos if int(info.name) > 2]

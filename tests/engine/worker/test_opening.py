@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.errors import EngineError, ModelError, TextTooLongError, UsageError
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
@@ -66,6 +66,15 @@ class TestCrashes:
         crashes = pytest.raises(ModelError, match="crashes on this model .SIGSEGV")
         with crashes, open_engine(tiny_bert):
             pass
+
+    def test_one_for_want_of_the_gpus_memory_says_so(
+        self, tiny_bert: Path, crash: ArmCrashes
+    ) -> None:
+        crash(Crash(of="SIGABRT", at="open", says="CUDA error: out of memory"))
+        with pytest.raises(ModelError, match="SIGABRT: CUDA error: out of memory") as caught:
+            open_engine(tiny_bert).__enter__()
+        assert caught.value.hint
+        assert caught.value.hint.startswith("free some memory")
 
     @pytest.mark.parametrize(
         ("of", "hint"), [("SIGKILL", "free some memory"), ("SIGSEGV", "the file is damaged")]
@@ -132,12 +141,14 @@ class TestErrors:
         assert caught.value.hint == "shorten it, or leave out `on_long=error` to truncate it"
         assert caught.value.exit_code == 2
 
-    def test_an_error_ends_the_run_once_only(self, tiny_bert: Path, children: list[Child]) -> None:
+    def test_an_error_ends_the_run_once_only(
+        self, tiny_bert: Path, workers: list[WorkerProcess]
+    ) -> None:
         """It is no crash, so nothing is tried again."""
         with open_engine(tiny_bert, on_long="error") as engine:
             with pytest.raises(TextTooLongError):
                 embed_all(engine, ["water " * 100])  # type: ignore[arg-type]
-            assert len(children) == 1
+            assert len(workers) == 1
 
 
 class TestLog:
@@ -145,17 +156,17 @@ class TestLog:
         self,
         tmp_path: Path,
         crash: ArmCrashes,
-        children: list[Child],
+        workers: list[WorkerProcess],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         crash(Crash("killer"))
         path = write_bert(tmp_path / "unsaid.gguf", lowercase=None)
         with open_engine(path) as engine:
             embed_all(engine, ["water", "killer", "time"])  # type: ignore[arg-type]
-        assert len(children) == 4
+        assert len(workers) == 4
         said = [record for record in caplog.records if UNSAID in record.getMessage()]
         assert [(one.levelname, one.name) for one in said] == [
-            ("WARNING", "llama_cli.engine.tokenizer")
+            ("WARNING", "llama_cli.engine.wordpiece")
         ]
 
     def test_another_engine_says_it_again(

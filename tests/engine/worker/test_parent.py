@@ -14,7 +14,7 @@ from tests.engine.worker.engines import has_ended, is_running
 
 SOON_SECONDS = 2.0
 
-# Says which process its child is, and has it do what the test is about.
+# Says which process its worker is, and has it do what the test is about.
 BUSY = """
 import sys
 from pathlib import Path
@@ -61,7 +61,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def start(programs: list[subprocess.Popen[str]], *words: object) -> tuple[int, int]:
-    """The process ids of a program and of its child."""
+    """The process ids of a program and of its worker."""
     command = [sys.executable, "-c", *map(str, words)]
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     programs.append(program)
@@ -69,29 +69,29 @@ def start(programs: list[subprocess.Popen[str]], *words: object) -> tuple[int, i
     return program.pid, int(program.stdout.readline())
 
 
-def test_the_child_ends_with_it_in_the_middle_of_a_decode(
+def test_the_worker_ends_with_it_in_the_middle_of_a_decode(
     slow_model: Path, started: list[subprocess.Popen[str]]
 ) -> None:
-    _, child = start(started, BUSY, slow_model)
+    _, worker = start(started, BUSY, slow_model)
     time.sleep(1.5)
-    assert is_running(child)
+    assert is_running(worker)
     started[0].kill()
-    assert has_ended(child, SOON_SECONDS)
+    assert has_ended(worker, SOON_SECONDS)
 
 
 @pytest.mark.parametrize("delay", [0, 0.1, 1])
-def test_the_child_ends_with_it_before_it_has_a_model(
+def test_the_worker_ends_with_it_before_it_has_a_model(
     started: list[subprocess.Popen[str]], delay: float
 ) -> None:
-    _, child = start(started, IDLE)
+    _, worker = start(started, IDLE)
     time.sleep(delay)
-    assert is_running(child)
+    assert is_running(worker)
     started[0].kill()
-    assert has_ended(child, SOON_SECONDS)
+    assert has_ended(worker, SOON_SECONDS)
 
 
 @pytest.mark.parametrize("delay", [0, 0.02, 0.1, 0.5])
-def test_ctrl_c_is_the_parents_alone_even_while_the_child_starts(
+def test_ctrl_c_is_the_parents_alone_even_while_the_worker_starts(
     tiny_bert: Path, delay: float
 ) -> None:
     done = subprocess.run(

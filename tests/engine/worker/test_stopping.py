@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
-from llama_cli.engine.worker.process import Child
+from llama_cli.engine.worker.process import WorkerProcess
 from llama_cli.records import TextRecord
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
@@ -39,11 +39,11 @@ import sys, threading
 from pathlib import Path
 from llama_cli.engine.worker.engine import EngineStoppedError
 from llama_cli.inputs.resolve import find_inputs
-from llama_cli.inputs.options import ReadOptions
+from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.sequence import InputSequence
 from tests.engine.worker.engines import open_engine
 source = InputSequence(find_inputs(["-"]), ReadOptions())
-source.look([])
+source.detect_formats([])
 with source, open_engine(Path(sys.argv[1])) as engine:
     threading.Timer(1, engine.stop).start()
     try:
@@ -155,7 +155,7 @@ class TestStop:
 
 
 class TestClose:
-    def test_a_child_that_was_never_used_ends(self) -> None:
+    def test_a_worker_that_was_never_used_ends(self) -> None:
         engine = WorkerEngine()
         engine.start()
         pid = process_id(engine)
@@ -182,10 +182,10 @@ class TestClose:
         assert count_descriptors() == descriptors
 
 
-class TestSignalsToTheChild:
+class TestSignalsToTheWorker:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_those_for_the_parent_change_nothing(
-        self, tiny_bert: Path, children: list[Child], number: signal.Signals
+        self, tiny_bert: Path, workers: list[WorkerProcess], number: signal.Signals
     ) -> None:
         with open_engine(tiny_bert) as engine:
             batches = engine.embed(records(numbered(2000)))
@@ -193,4 +193,4 @@ class TestSignalsToTheChild:
             os.kill(process_id(engine), number)
             rows += sum(len(batch.records) for batch in batches)
         assert rows == 2000
-        assert len(children) == 1
+        assert len(workers) == 1

@@ -1,0 +1,95 @@
+"""Arrow files and streams."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from llama_cli.inputs.readers.tables import Table, TableFormat
+
+_FILE_MAGIC = b"ARROW1"  # how a file begins, unlike a stream
+
+
+@dataclass(frozen=True)
+class Arrow(TableFormat):
+    """An Arrow file, also called Feather, or an Arrow stream."""
+
+    name = "arrow"
+    suffixes = (".arrow", ".feather", ".ipc", ".arrows")
+    magics = (_FILE_MAGIC, b"\xff\xff\xff\xff")
+    documented_rows = "a row of an Arrow file (Feather 2) or stream"
+
+    @classmethod
+    def open_table(cls, file: BinaryIO) -> Table:
+        """Read the file's footer, or a stream's schema."""
+        file.seek(0)
+        if file.read(len(_FILE_MAGIC)) == _FILE_MAGIC:
+            return ArrowFileTable(file)
+        return ArrowStreamTable(file)
+
+
+class ArrowFileTable:
+    """An open Arrow file: record batches that can be found by number."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._source = _map_file(file)
+        with _open_arrow(self._source) as reader:
+            self.schema: pa.Schema = reader.schema
+
+    def count_rows(self) -> int | None:
+        """Only its batches know."""
+        return None
+
+    def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """All batches: how long one is, only reading tells."""
+        options = pa.ipc.IpcReadOptions(
+            included_fields=[self.schema.get_field_index(name) for name in names]
+        )
+        start = 0
+        with _open_arrow(self._source, options) as reader:
+            for number in range(reader.num_record_batches):
+                batch = reader.get_batch(number)
+                if start + batch.num_rows > first:
+                    yield start, batch.select(names)
+                start += batch.num_rows
+
+
+def _map_file(file: BinaryIO) -> Any:
+    """The file, mapped into memory where it can be: a batch may be as large as the whole."""
+    with contextlib.suppress(OSError, UnicodeEncodeError):  # Arrow takes no names but in UTF-8
+        if isinstance(file.name, str):
+            return pa.memory_map(file.name)
+    return file
+
+
+def _open_arrow(
+    file: Any, options: pa.ipc.IpcReadOptions | None = None
+) -> pa.ipc.RecordBatchFileReader:
+    file.seek(0)
+    return pa.ipc.open_file(file, options=options)
+
+
+class ArrowStreamTable:
+    """An open Arrow stream: record batches one after the other."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._source = _map_file(file)
+        self._source.seek(0)
+        self.schema: pa.Schema = pa.ipc.open_stream(self._source).schema
+
+    def count_rows(self) -> int | None:
+        """Only its end knows."""
+        return None
+
+    def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """All batches from row ``first`` on; those before are read as well."""
+        start = 0
+        self._source.seek(0)
+        for batch in pa.ipc.open_stream(self._source):
+            if start + batch.num_rows > first:
+                yield start, batch.select(names)
+            start += batch.num_rows

@@ -1,0 +1,71 @@
+"""Parquet files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llama_cli.inputs.readers.tables import BATCH_ROWS, TableFormat
+
+_BATCH_BYTES = 4 << 20  # of rows that are decoded at a time, about
+
+
+@dataclass(frozen=True)
+class Parquet(TableFormat):
+    """A Parquet file."""
+
+    name = "parquet"
+    suffixes = (".parquet", ".pq")
+    magics = (b"PAR1",)
+    documented_rows = "a row"
+
+    @classmethod
+    def open_table(cls, file: BinaryIO) -> ParquetTable:
+        """Read the file's footer."""
+        return ParquetTable(file)
+
+
+class ParquetTable:
+    """An open Parquet file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        # Else all of a row group would be asked of a server at once, and held.
+        few = {} if isinstance(file, io.FileIO) else {"pre_buffer": False, "buffer_size": 4 << 20}
+        self._file = pq.ParquetFile(file, **few)
+        self.schema: pa.Schema = self._file.schema_arrow
+
+    def count_rows(self) -> int | None:
+        """Rows in all."""
+        return int(self._file.metadata.num_rows)
+
+    def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches from row ``first`` on; row groups before it are not read."""
+        start = 0
+        for number in range(self._file.num_row_groups):
+            group = self._file.metadata.row_group(number)
+            at = start
+            start += group.num_rows
+            if start <= first:
+                continue
+            for batch in self._file.iter_batches(
+                _batch_rows(group, names), row_groups=[number], columns=names, use_threads=False
+            ):
+                yield at, batch
+                at += batch.num_rows
+
+
+def _batch_rows(group: pq.RowGroupMetaData, names: list[str]) -> int:
+    """How many rows of a row group to decode at a time: fewer where they are large."""
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    size: int = sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if chunk.path_in_schema.partition(".")[0] in names
+    )
+    fitting = int(group.num_rows) * _BATCH_BYTES // max(1, size)
+    return max(1, min(BATCH_ROWS, fitting))
