@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from llama_cli.records import FloatMatrix, TextRecord, TokenIds, VectorBatch
+from llama_cli.records import TextRecord, TokenIds, VectorBatch
 
 # About 20,000 vectors of 384 dimensions.
 _BUDGET_BYTES = 32 << 20
@@ -34,12 +34,14 @@ class Answer:
         truncated: whether the text was shortened to that.
         vector: float32[dimension], or None until then.
         valid: whether the vector is finite.
+        time_ms: the text's share of its batch's compute time.
     """
 
     tokens: int
     truncated: bool
     vector: npt.NDArray[np.float32] | None = None
     valid: bool = False
+    time_ms: int = 0
 
     @property
     def known_vector(self) -> npt.NDArray[np.float32]:
@@ -62,7 +64,6 @@ class RecentTexts:
         self._answers: OrderedDict[bytes, Answer] = OrderedDict()
 
     def clear(self) -> None:
-        """Forget all texts."""
         self._answers.clear()
 
     def find(self, text: bytes) -> Answer | None:
@@ -135,35 +136,16 @@ def make_batches(
         yield batch
 
 
-class Decoded(NamedTuple):
-    """What one decode gave for the texts of a batch that had to be computed."""
-
-    vectors: FloatMatrix
-    valid: npt.NDArray[np.bool_]
-    times_ms: npt.NDArray[np.uint64]
-
-
-def collect(batch: Sequence[Item], decoded: Decoded | None) -> VectorBatch:
-    """The batch's rows in order. Called in order, so that duplicates find their answers.
-
-    Args:
-        batch: the texts.
-        decoded: what those gave that had to be computed; None where all are duplicates.
-    """
-    computed = [row for row, item in enumerate(batch) if item.ids is not None]
-    times = np.zeros(len(batch), np.uint64)
-    if decoded is not None:
-        times[computed] = decoded.times_ms
-        for row, vector, valid in zip(computed, decoded.vectors, decoded.valid, strict=True):
-            batch[row].answer.vector = vector.copy()  # a view would keep all the batch
-            batch[row].answer.valid = bool(valid)
+def collect(batch: Sequence[Item]) -> VectorBatch:
+    """The batch's rows in order. Called in order, so that duplicates find their answers."""
     answers = [item.answer for item in batch]
+    times = [0 if item.ids is None else item.answer.time_ms for item in batch]
     return VectorBatch(
         records=[item.record for item in batch],
         embeddings=np.stack([answer.known_vector for answer in answers]),
         valid=np.array([answer.valid for answer in answers]),
         sequence_lengths=np.array([answer.tokens for answer in answers], np.uint32),
-        processing_times_ms=times,
+        processing_times_ms=np.array(times, np.uint64),
         truncated=np.array([answer.truncated for answer in answers]),
         duplicates=np.array([item.ids is None for item in batch]),
     )

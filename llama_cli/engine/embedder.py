@@ -14,17 +14,11 @@ from operator import attrgetter
 import numpy as np
 
 from llama_cli.closing import Closing
-from llama_cli.engine.batching import (
-    Answer,
-    Decoded,
-    Item,
-    RecentTexts,
-    collect,
-    make_batches,
-)
+from llama_cli.engine.batching import Answer, Item, RecentTexts, collect, make_batches
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
-from llama_cli.engine.facts import ModelFacts, Pooling, resolve_pooling
+from llama_cli.engine.facts import ModelFacts, OpenedModel, resolve_pooling
 from llama_cli.engine.known_models import find_known, resolve_prompt, warn_of_truncation
+from llama_cli.engine.library import binding_version
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.tokenizer import Tokenizer
@@ -42,7 +36,7 @@ _MOST_BYTES = 4 << 20
 _LAYER_NORM_EPSILON = 1e-5
 
 # A batch, and its decode unless all its texts are duplicates.
-_InFlight = tuple[list[Item], Future[Decoded] | None]
+_InFlight = tuple[list[Item], Future[None] | None]
 
 
 class LlamaEmbedder(Closing):
@@ -69,21 +63,12 @@ class LlamaEmbedder(Closing):
             UsageError: the maximum length or the width is out of the model's range, the prompt
                 leaves no room for text, or that of the task is not known.
         """
-        self.facts: ModelFacts = model.facts
-        self.pooling: Pooling = resolve_pooling(model.facts, options.pooling)
-        self.max_length = _resolve_max_length(model.facts, options.max_length)
+        self.opened = opened = _resolve(model, options)
         self._options = options
         self._return_texts = return_texts
-        self._dims = _resolve_dims(model.facts, options.dims)
         self._decode_until = math.inf
-        known = find_known(model.facts.name, model.path.stem)
-        self.prompt = resolve_prompt(model.facts.name, known, options)
-        self.layer_norm = False
-        if self._dims < model.facts.dimension:
-            warn_of_truncation(model.facts.name, known, self._dims)
-            self.layer_norm = bool(known and known.matryoshka and known.matryoshka.layer_norm)
-        self._tokenizer = Tokenizer(model, self.max_length, self.prompt)
-        self._recent = RecentTexts(self.dimension) if options.dedup else None
+        self._tokenizer = Tokenizer(model, opened.max_length, opened.prompt)
+        self._recent = RecentTexts(opened.dimension) if options.dedup else None
         plan = make_plan(
             options.threads,
             size_of_parts(model.path),
@@ -92,7 +77,7 @@ class LlamaEmbedder(Closing):
             own_kernels=model.kernels is not None,
         )
         self._batch_tokens = plan.batch_tokens
-        how = ContextOptions(self.pooling, plan.threads, plan.batch_tokens)
+        how = ContextOptions(opened.pooling, plan.threads, plan.batch_tokens)
         contexts = make_contexts([model, *replicas] * plan.contexts, how)
         self._most_in_flight = 2 * len(contexts)
         self._contexts = contexts
@@ -107,11 +92,6 @@ class LlamaEmbedder(Closing):
             plan.batch_tokens,
         )
 
-    @property
-    def dimension(self) -> int:
-        """Width of each vector."""
-        return self._dims
-
     def embed(self, records: Iterable[TextRecord]) -> Iterator[VectorBatch]:
         """Vectors of the texts, in order, a decode's worth at a time.
 
@@ -119,7 +99,7 @@ class LlamaEmbedder(Closing):
         come, and a slow consumer slows the reading.
 
         Raises:
-            TextTooLongError: a text is too long and cutting is not allowed.
+            TextTooLongError: a text is too long and truncating is not allowed.
             EngineError: llama.cpp failed.
         """
         if self._recent is not None:
@@ -148,8 +128,9 @@ class LlamaEmbedder(Closing):
         Raises:
             EngineError: llama.cpp failed.
         """
-        ids = self._tokenizer.tokenize(b"warm up").ids
-        self._pool.submit(self._decode, [ids]).result()
+        tokens = self._tokenizer.tokenize(b"warm up")
+        answer = Answer(len(tokens.ids), tokens.truncated)
+        self._pool.submit(self._decode, [(tokens.ids, answer)]).result()
 
     def close(self) -> None:
         """Wait for running decodes and free the contexts. The model stays the caller's."""
@@ -165,23 +146,23 @@ class LlamaEmbedder(Closing):
             return Item(returned, known, None, size)
         tokens = self._tokenizer.tokenize(record.text)
         if tokens.truncated and self._options.on_long == "error":
-            raise TextTooLongError(record.input_index, record.line, self.max_length)
+            raise TextTooLongError(record.input_index, record.line, self.opened.max_length)
         answer = Answer(len(tokens.ids), tokens.truncated)
         if self._recent is not None:
             self._recent.add(record.text, answer)
         return Item(returned, answer, tokens.ids, size)
 
-    def _submit(self, batch: list[Item]) -> Future[Decoded] | None:
-        texts = [item.ids for item in batch if item.ids is not None]
-        if not texts:
-            return None
-        return self._pool.submit(self._decode, texts)
+    def _submit(self, batch: list[Item]) -> Future[None] | None:
+        asked = [(item.ids, item.answer) for item in batch if item.ids is not None]
+        return self._pool.submit(self._decode, asked) if asked else None
 
-    def _decode(self, texts: list[TokenIds]) -> Decoded:
+    def _decode(self, asked: list[tuple[TokenIds, Answer]]) -> None:
         """Runs in a thread of the pool: one decode, and one more for each row that failed in it."""
         if time.monotonic() > self._decode_until:
-            nothing = np.zeros((len(texts), self._dims), np.float32)
-            return Decoded(nothing, np.zeros(len(texts), np.bool_), np.zeros(len(texts), np.uint64))
+            for _, answer in asked:
+                answer.vector = np.zeros(self.opened.dimension, np.float32)
+            return
+        texts = [ids for ids, _ in asked]
         context = self._idle.get()
         started = time.perf_counter()
         try:
@@ -191,22 +172,28 @@ class LlamaEmbedder(Closing):
         elapsed = time.perf_counter() - started
         valid = np.asarray(np.isfinite(vectors).all(axis=1))
         vectors[~valid] = 0.0
-        if self.layer_norm:
+        if self.opened.layer_norm:
             layer_norm_rows(vectors)
-        if self._dims < vectors.shape[1]:
-            vectors = np.ascontiguousarray(vectors[:, : self._dims])
+        if self.opened.dimension < vectors.shape[1]:
+            vectors = np.ascontiguousarray(vectors[:, : self.opened.dimension])
         if self._options.normalize:
             normalize_rows(vectors)
         shares = np.array([len(ids) for ids in texts]) / sum(map(len, texts))
-        return Decoded(vectors, valid, np.rint(1000 * elapsed * shares).astype(np.uint64))
+        times_ms = np.rint(1000 * elapsed * shares)
+        for row, (_, answer) in enumerate(asked):
+            answer.vector = vectors[row].copy()  # a view would keep all the batch
+            answer.valid = bool(valid[row])
+            answer.time_ms = int(times_ms[row])
 
 
 def _text_bytes(in_flight: Iterable[_InFlight]) -> int:
     return sum(item.text_bytes for batch, _ in in_flight for item in batch)
 
 
-def _wait_for(batch: list[Item], future: Future[Decoded] | None) -> VectorBatch:
-    return collect(batch, future.result() if future else None)
+def _wait_for(batch: list[Item], future: Future[None] | None) -> VectorBatch:
+    if future is not None:
+        future.result()
+    return collect(batch)
 
 
 def _decode_finite(
@@ -234,6 +221,21 @@ def normalize_rows(vectors: FloatMatrix) -> None:
     """Scale each row to length 1, in place; a row of zeros stays one."""
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     np.divide(vectors, norms, out=vectors, where=norms > 0, casting="same_kind")
+
+
+def _resolve(model: Model, options: EmbedderOptions) -> OpenedModel:
+    """What the options come to with this model."""
+    facts = model.facts
+    pooling = resolve_pooling(facts, options.pooling)
+    max_length = _resolve_max_length(facts, options.max_length)
+    dimension = _resolve_dims(facts, options.dims)
+    known = find_known(facts.name, model.path.stem)
+    prompt = resolve_prompt(facts.name, known, options)
+    layer_norm = False
+    if dimension < facts.dimension:
+        warn_of_truncation(facts.name, known, dimension)
+        layer_norm = bool(known and known.matryoshka and known.matryoshka.layer_norm)
+    return OpenedModel(facts, pooling, max_length, dimension, prompt, layer_norm, binding_version())
 
 
 def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:

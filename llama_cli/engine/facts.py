@@ -40,7 +40,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """What the process that wants vectors has to know of the model.
+    """A model with what the options come to: what whoever wants vectors has to know.
 
     Attributes:
         facts: what the model file says.
@@ -48,7 +48,7 @@ class OpenedModel:
         max_length: most tokens of a text, special tokens included.
         dimension: width of the vectors as they are handed out.
         prompt: what goes before each text.
-        layer_norm: whether vectors are layer-normalized before they are cut.
+        layer_norm: whether vectors are layer-normalized before they are truncated.
         llama_cpp_version: version of the llama.cpp binding.
     """
 

@@ -193,10 +193,10 @@ class TestLayerNorm:
         path = named(tmp_path, "nomic-embed-text-v1.5")
         texts = ["water and time", "the light of the day", "cat"]
         with open_embedder(path, normalize=False) as embedder:
-            assert not embedder.layer_norm
+            assert not embedder.opened.layer_norm
             whole = embed_all(embedder, texts).vectors.astype(np.float64)
         with open_embedder(path, dims=20, normalize=normalize) as embedder:
-            assert embedder.layer_norm
+            assert embedder.opened.layer_norm
             made = embed_all(embedder, texts).vectors
         spread = np.sqrt(whole.var(axis=1, keepdims=True) + 1e-5)
         expected = ((whole - whole.mean(axis=1, keepdims=True)) / spread)[:, :20]
@@ -207,11 +207,11 @@ class TestLayerNorm:
     def test_nothing_is_done_to_whole_vectors_or_to_other_models(self, tmp_path: Path) -> None:
         path = named(tmp_path, "nomic-embed-text-v1.5")
         with open_embedder(path) as plain, open_embedder(path, dims=32) as whole:
-            assert not whole.layer_norm
+            assert not whole.opened.layer_norm
             left, right = (embed_all(one, ["water", "time"]).vectors for one in (plain, whole))
         assert np.array_equal(left, right)
         with open_embedder(named(tmp_path, "nomic-embed-text-v2-moe"), dims=16) as embedder:
-            assert not embedder.layer_norm
+            assert not embedder.opened.layer_norm
 
 
 class TestTask:
@@ -256,7 +256,7 @@ class TestTask:
             open_embedder(path, task="query") as by_task,
             open_embedder(path, task="document") as plain,
         ):
-            assert (by_task.prompt, plain.prompt) == (prompt, "")
+            assert (by_task.opened.prompt, plain.opened.prompt) == (prompt, "")
             left = embed_all(by_task, ["世界 cat", "água"])
             right = embed_all(plain, [f"{prompt}世界 cat", f"{prompt}água"])
         assert np.array_equal(left.vectors, right.vectors)

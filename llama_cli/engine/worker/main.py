@@ -20,9 +20,9 @@ from typing import Any
 from llama_cli.engine.description import read_description
 from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
-from llama_cli.engine.facts import OpenedModel, resolve_pooling
+from llama_cli.engine.facts import resolve_pooling
 from llama_cli.engine.float_copy import use_faster_weights
-from llama_cli.engine.library import binding_version, build_info
+from llama_cli.engine.library import build_info
 from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.model import open_replicas
 from llama_cli.engine.options import EngineOptions
@@ -66,18 +66,7 @@ def _serve(channel: Channel) -> None:
     with _open_embedder(options) as embedder:
         # A model whose every decode crashes is found out now, before there is a run to lose.
         embedder.warm_up()
-        channel.send(
-            "ready",
-            OpenedModel(
-                embedder.facts,
-                embedder.pooling,
-                embedder.max_length,
-                embedder.dimension,
-                embedder.prompt,
-                embedder.layer_norm,
-                binding_version(),
-            ),
-        )
+        channel.send("ready", embedder.opened)
         while True:
             for batch in embedder.embed(_receive_texts(channel)):
                 _send_vectors(channel, batch)

@@ -111,14 +111,14 @@ def test_wide_weights_are_not_laid_out_anew_where_that_hides_them(
     loads: list[bool] = []
     load = model_module._load
 
-    def recorded(path: Path, placement: Placement, *, repack: bool) -> object:
+    def recorded(path: Path, placement: Placement, *, repack: bool, **others: bool) -> object:
         loads.append(repack)
-        return load(path, placement, repack=repack)
+        return load(path, placement, repack=repack, **others)
 
     monkeypatch.setattr(model_module, "_load", recorded)
     monkeypatch.setattr(model_module, "cpu_features", lambda: {"amx_tile"})
     with open_embedder(DEFAULT_MODEL) as embedder:
-        assert embedder.facts.quantization == "F16"
+        assert embedder.opened.facts.quantization == "F16"
     assert loads == [True, False]
 
 

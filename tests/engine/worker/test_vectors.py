@@ -125,6 +125,6 @@ def test_what_the_model_says_of_itself(tiny_bert: Path) -> None:
     options = engine_options(tiny_bert, max_length=33)
     with WorkerEngine() as engine, open_embedder(tiny_bert) as embedder:
         opened = engine.open(options)
-        assert opened.facts == embedder.facts
+        assert opened.facts == embedder.opened.facts
         assert (opened.pooling, opened.max_length, opened.dimension) == ("mean", 33, 32)
         assert opened.llama_cpp_version.count(".") == 2
