@@ -10,12 +10,13 @@ vectors look right and are not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
+from llama_cli.engine.native_tokenizer import NativeTokenizer
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.records import TokenIds
 
@@ -85,15 +86,7 @@ class Frame:
         return room
 
 
-class SpecialAdder(Protocol):
-    """The part of the native tokenizer that is needed here."""
-
-    def ids(self, text: bytes, *, add_special: bool) -> TokenIds:
-        """All token ids of a text."""
-        ...
-
-
-def complete_frame(model: Model, native: SpecialAdder) -> Frame:
+def complete_frame(model: Model, native: NativeTokenizer) -> Frame:
     """The special tokens llama.cpp puts around a text, completed where the file leaves them out.
 
     Raises:
@@ -109,7 +102,7 @@ def complete_frame(model: Model, native: SpecialAdder) -> Frame:
     return Frame(opening, closing)
 
 
-def _native_frame(native: SpecialAdder) -> Frame:
+def _native_frame(native: NativeTokenizer) -> Frame:
     """What llama.cpp adds, found by comparing a probe with and without special tokens."""
     plain = native.ids(b"a", add_special=False)
     framed = native.ids(b"a", add_special=True)
@@ -151,7 +144,7 @@ def _ids(token: int) -> TokenIds:
     return np.array([] if token == _NO_TOKEN else [token], np.int32)
 
 
-def vocabulary_warnings(model: Model, native: SpecialAdder) -> list[str]:
+def vocabulary_warnings(model: Model, native: NativeTokenizer) -> list[str]:
     """What is wrong with the way in which texts become tokens, each to follow the model's name."""
     found = [
         _warning_of_words(model),
@@ -188,7 +181,7 @@ def _warning_of_pieces(model: Model) -> str | None:
     return None
 
 
-def _warning_of_characters(model: Model, native: SpecialAdder) -> str | None:
+def _warning_of_characters(model: Model, native: NativeTokenizer) -> str | None:
     lib: Any = llama_cpp()
     if lib.llama_vocab_type(model.vocab) != lib.LLAMA_VOCAB_TYPE_UGM:
         return None

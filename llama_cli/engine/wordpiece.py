@@ -106,10 +106,12 @@ def build_wordpiece(model: Model) -> WordPiece:
             case,
         )
     strip = model.facts.strip_accents
+    # The binding has no call for it; 100 is BERT's own and llama.cpp's default.
+    unknown = int(model.meta("tokenizer.ggml.unknown_token_id") or 100)
     return WordPiece(
         pieces,
         control,
-        _unknown_id(model),
+        unknown,
         lowercase=lowercase,
         strip=lowercase if strip is None else strip,
     )
@@ -122,11 +124,6 @@ def _read_pieces(model: Model) -> tuple[list[str], set[int]]:
     special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
     control = {i for i in range(count) if lib.llama_vocab_get_attr(model.vocab, i) & special}
     return [text.decode("utf-8", "replace") for text in texts], control
-
-
-def _unknown_id(model: Model) -> int:
-    # The binding has no call for it; 100 is BERT's own and llama.cpp's default.
-    return int(model.meta("tokenizer.ggml.unknown_token_id") or 100)
 
 
 def _unmark(piece: str, is_control: bool) -> str:

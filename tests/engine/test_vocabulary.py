@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llama_cli.engine.model import Model
-from llama_cli.engine.tokenizer import NativeTokenizer
+from llama_cli.engine.native_tokenizer import NativeTokenizer
 from llama_cli.engine.vocabulary import vocabulary_warnings
 from llama_cli.errors import ModelError
 from llama_cli.models.builtin.file import DEFAULT_MODEL

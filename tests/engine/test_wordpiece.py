@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llama_cli.engine.model import Model
-from llama_cli.engine.tokenizer import NativeTokenizer, build_wordpiece
-from llama_cli.engine.wordpiece import WordPiece, split_at_breaks
+from llama_cli.engine.native_tokenizer import NativeTokenizer
+from llama_cli.engine.wordpiece import WordPiece, build_wordpiece, split_at_breaks
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.conftest import CPU
 
