@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from llama_cli.closing import Closing
 from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import Pooling
 from llama_cli.engine.library import llama_cpp
@@ -46,7 +47,7 @@ class ContextOptions:
     batch_tokens: int
 
 
-class Context:
+class Context(Closing):
     """A context of one model. One thread at a time may use it; contexts share the weights."""
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
@@ -64,7 +65,6 @@ class Context:
         self._grow(options.batch_tokens)
 
     def close(self) -> None:
-        """Free the context's memory."""
         if self._handle is not None:
             llama_cpp().llama_free(self._handle)
             self._handle = None
@@ -164,15 +164,10 @@ def make_contexts(models: Iterable[Model], options: ContextOptions) -> list[Cont
     Raises:
         ModelError: the memory does not suffice.
     """
-    contexts: list[Context] = []
-    try:
-        for model in models:
-            contexts.append(Context(model, options))  # noqa: PERF401 - closed when one fails
-    except BaseException:
-        for context in contexts:
-            context.close()
-        raise
-    return contexts
+    with contextlib.ExitStack() as stack:
+        contexts = [stack.enter_context(Context(model, options)) for model in models]
+        stack.pop_all()
+        return contexts
 
 
 class _Batch:

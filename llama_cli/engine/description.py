@@ -10,8 +10,8 @@ from llama_cli.engine.devices import Placement
 from llama_cli.engine.facts import ModelFacts, resolve_pooling
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model, check_kind
-from llama_cli.engine.tokenizer import NativeTokenizer
-from llama_cli.engine.vocabulary import Frame, complete_frame, vocabulary_warnings
+from llama_cli.engine.native_tokenizer import NativeTokenizer
+from llama_cli.engine.vocabulary import complete_frame, vocabulary_warnings
 from llama_cli.errors import ModelError
 from llama_cli.records import TokenIds
 
@@ -32,11 +32,11 @@ class ModelDescription:
     """
 
     facts: ModelFacts
-    opening: tuple[str, ...] = ()
-    closing: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    refusal: str | None = None
-    hint: str | None = None
+    opening: tuple[str, ...]
+    closing: tuple[str, ...]
+    warnings: tuple[str, ...]
+    refusal: str | None
+    hint: str | None
 
 
 def read_description(path: Path) -> ModelDescription:
@@ -45,36 +45,21 @@ def read_description(path: Path) -> ModelDescription:
     Raises:
         ModelError: llama.cpp cannot read it.
     """
+    opening: tuple[str, ...] = ()
+    closing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refusal = hint = None
     with Model(path, _NOWHERE, vocabulary_only=True) as model:
         try:
             check_kind(model.handle, path)
-        except ModelError as error:
-            return ModelDescription(model.facts, refusal=str(error), hint=error.hint)
-        native = NativeTokenizer(model)
-        warnings = tuple(vocabulary_warnings(model, native))
-        try:
+            native = NativeTokenizer(model)
+            warnings = tuple(vocabulary_warnings(model, native))
             frame = complete_frame(model, native)
+            opening, closing = _texts(model, frame.opening), _texts(model, frame.closing)
+            resolve_pooling(model.facts, "auto")
         except ModelError as error:
-            return ModelDescription(
-                model.facts, warnings=warnings, refusal=str(error), hint=error.hint
-            )
-        return _judge(model, frame, warnings)
-
-
-def _judge(model: Model, frame: Frame, warnings: tuple[str, ...]) -> ModelDescription:
-    refusal = hint = None
-    try:
-        resolve_pooling(model.facts, "auto")
-    except ModelError as error:
-        refusal, hint = str(error), error.hint
-    return ModelDescription(
-        model.facts,
-        _texts(model, frame.opening),
-        _texts(model, frame.closing),
-        warnings,
-        refusal,
-        hint,
-    )
+            refusal, hint = str(error), error.hint
+        return ModelDescription(model.facts, opening, closing, warnings, refusal, hint)
 
 
 def _texts(model: Model, ids: TokenIds) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def _is_faster(model: Model, copy: Path, pooling: Pooling) -> bool:
         other = stack.enter_context(Model(copy, model.placement))
         contexts = make_contexts([model, other], options)
         for context in contexts:
-            stack.callback(context.close)
+            stack.enter_context(context)
         times: tuple[list[float], list[float]] = ([], [])
         first, second = (context.decode(list(ids)) for context in contexts)
         if not np.allclose(first, second, rtol=0, atol=0.01 * float(np.abs(first).max())):

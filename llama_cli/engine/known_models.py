@@ -25,12 +25,12 @@ _ENDINGS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Matryoshka:
-    """How the vectors of a model that was trained for it may be cut.
+    """How the vectors of a model that was trained for it may be truncated.
 
     Attributes:
         widths: those that its documentation names, the full one aside; empty where it takes any.
         least: the narrowest of those it takes, where it takes any.
-        layer_norm: whether vectors are layer-normalized before the cut.
+        layer_norm: whether vectors are layer-normalized before that.
     """
 
     widths: tuple[int, ...] = ()
@@ -58,7 +58,7 @@ class KnownModel:
         pattern: a regular expression for its names as `plain_name` gives them.
         document: what goes before texts that are to be found.
         query: what goes before questions.
-        matryoshka: how its vectors may be cut; None where nothing is said of that.
+        matryoshka: how its vectors may be truncated; None where nothing is said of that.
         sources: where all this is written.
     """
 
@@ -124,7 +124,7 @@ KNOWN_MODELS = (
         sources=(
             f"{_HUB}/nomic-ai/nomic-embed-text-v1.5",
             "https://home.nomic.ai/blog/posts/nomic-embed-matryoshka",
-            f"{_HUB}/blog/matryoshka",  # layer_norm before the cut
+            f"{_HUB}/blog/matryoshka",  # layer_norm before truncation
         ),
     ),
     KnownModel(

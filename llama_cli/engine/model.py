@@ -14,7 +14,7 @@ from llama_cli.closing import Closing
 from llama_cli.engine.devices import Placement
 from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import ModelFacts, Pooling
-from llama_cli.engine.kernels.backend import Kernels, use_kernels
+from llama_cli.engine.kernels.backend import use_kernels
 from llama_cli.engine.kernels.installed import cpu_features
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
@@ -44,20 +44,16 @@ class Model(Closing):
         """
         self.path = path
         self.placement = placement
-        self.kernels: Kernels | None = None
-        if vocabulary_only:
-            self.handle = _load(path, placement, repack=True, vocabulary_only=True)
-            self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
-            self.facts = _read_facts(self.handle, path, vocabulary_only=True)
-            return
+        self.kernels: str | None = None
         # Before the model is loaded: llama.cpp then decides where its weights go.
-        if not placement.on_gpu and _size(path) <= SMALL_MODEL_BYTES:
+        if not vocabulary_only and not placement.on_gpu and _size(path) <= SMALL_MODEL_BYTES:
             self.kernels = use_kernels()
-        self.handle = _load(path, placement, repack=True)
+        self.handle = _load(path, placement, repack=True, vocabulary_only=vocabulary_only)
         try:
-            check_kind(self.handle, path)
+            if not vocabulary_only:
+                check_kind(self.handle, path)
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
-            self.facts = _read_facts(self.handle, path, vocabulary_only=False)
+            self.facts = _read_facts(self.handle, path, vocabulary_only=vocabulary_only)
             if self.kernels is not None and self._is_wide() and "amx_tile" in cpu_features():
                 self.take_weights(path)
         except BaseException:
