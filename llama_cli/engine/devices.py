@@ -24,7 +24,6 @@ class Device:
     """A GPU that this build of llama.cpp can use."""
 
     name: str
-    description: str
     handle: int
 
 
@@ -59,9 +58,7 @@ def list_gpus() -> list[Device]:
     for index in range(ggml.ggml_backend_dev_count()):
         handle = ggml.ggml_backend_dev_get(index)
         if ggml.ggml_backend_dev_type(handle) in _GPU_TYPES:
-            name = ggml.ggml_backend_dev_name(handle).decode()
-            description = ggml.ggml_backend_dev_description(handle).decode()
-            found.append(Device(name, description, handle))
+            found.append(Device(ggml.ggml_backend_dev_name(handle).decode(), handle))
     return found
 
 
@@ -71,10 +68,8 @@ def _ggml() -> Any:
     library.ggml_backend_dev_count.restype = ctypes.c_size_t
     library.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
     library.ggml_backend_dev_get.restype = ctypes.c_void_p
-    for name in ("name", "description"):
-        function = getattr(library, f"ggml_backend_dev_{name}")
-        function.argtypes = [ctypes.c_void_p]
-        function.restype = ctypes.c_char_p
+    library.ggml_backend_dev_name.argtypes = [ctypes.c_void_p]
+    library.ggml_backend_dev_name.restype = ctypes.c_char_p
     library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
     library.ggml_backend_dev_type.restype = ctypes.c_int
     return library
@@ -125,13 +120,8 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, min(cores, _cgroup_quota() or cores))
-
-
-def _cgroup_quota() -> int | None:
-    """Whole cores that the control groups grant, rounded up; None where there is no limit."""
-    limits = [_read_quota(folder) for folder in _cgroup_folders()]
-    return min((math.ceil(limit) for limit in limits if limit is not None), default=None)
+    quotas = [math.ceil(quota) for quota in map(_read_quota, _cgroup_folders()) if quota]
+    return min([cores, *quotas])
 
 
 def _cgroup_folders() -> list[Path]:
@@ -146,7 +136,7 @@ def _cgroup_folders() -> list[Path]:
 
 
 def _read_quota(folder: Path) -> float | None:
-    """The CPU quota of one control group, in cores."""
+    """The CPU quota of one control group, in cores; None where it has none."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             words = " ".join((folder / name).read_text("ascii") for name in names).split()

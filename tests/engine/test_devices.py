@@ -11,7 +11,7 @@ from llama_cli.engine import devices
 from llama_cli.engine.devices import Device, Placement, place_model, usable_cores
 from llama_cli.errors import UsageError
 
-GPUS = [Device("CUDA0", "first", 1), Device("CUDA1", "second", 2)]
+GPUS = [Device("CUDA0", 1), Device("CUDA1", 2)]
 
 
 def test_affinity_limits_the_cores() -> None:

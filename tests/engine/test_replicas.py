@@ -15,7 +15,7 @@ from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import ModelError
 from tests.conftest import CPU, embed_all, open_embedder
 
-FIRST, SECOND = Device("CUDA0", "first", 1), Device("CUDA1", "second", 2)
+FIRST, SECOND = Device("CUDA0", 1), Device("CUDA1", 2)
 BOTH = Placement((FIRST, SECOND), ALL_LAYERS)
 
 

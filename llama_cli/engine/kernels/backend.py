@@ -11,7 +11,6 @@ import functools
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ log = logging.getLogger(__name__)
 SWITCH = "LLAMA_CLI_KERNELS"
 _CHOICES = ("auto", "own", "blas", "off")
 
-# What `Kernels.products` is when no library multiplies.
+# What `use_kernels` returns when no library multiplies.
 OWN = "own kernels"
 
 _BUILD = "python -m llama_cli.engine.kernels.build"
@@ -43,20 +42,12 @@ _TIMED = (256, 384, 1536)
 _CHECKED = (13, 21, 35)
 
 
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """The kernels in use.
-
-    Attributes:
-        products: who multiplies matrices, in words.
-    """
-
-    products: str
-
-
 @functools.cache
-def use_kernels() -> Kernels | None:
-    """Register the kernels with llama.cpp, once a process; None where there are none to use.
+def use_kernels() -> str | None:
+    """Register the kernels with llama.cpp, once a process.
+
+    Returns:
+        Who multiplies matrices, in words; None where there are no kernels to use.
 
     Raises:
         UsageError: the environment variable ``LLAMA_CLI_KERNELS`` has no known value.
@@ -83,7 +74,7 @@ def use_kernels() -> Kernels | None:
         return None
     products = blas.name if blas else OWN
     log.debug("kernels: %s; matrix products by %s", path, products)
-    return Kernels(products)
+    return products
 
 
 def _choose(library: KernelLibrary, found: Iterator[Blas], choice: str) -> Blas | None:

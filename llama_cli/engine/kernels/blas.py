@@ -18,8 +18,8 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# Read when OpenBLAS is loaded: it starts no threads of its own then.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+# Read when OpenBLAS is loaded: with "1" it starts no threads of its own.
+_THREADS = "OPENBLAS_NUM_THREADS"
 
 _MKL_LP64 = 0
 _MKL_SEQUENTIAL = 1
@@ -90,14 +90,13 @@ def _address(function: object) -> int:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Set what the libraries read, and put back what the user had."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+    """Set what the library reads, and put back what the user had."""
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before

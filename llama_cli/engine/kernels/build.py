@@ -11,7 +11,9 @@ this module uses the standard library only.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -29,7 +31,6 @@ from llama_cli.engine.kernels.installed import (
     ggml_library,
     kernels_folder,
     sources,
-    to_json,
 )
 
 # Of the source distribution; an installation has all but the last as well.
@@ -82,7 +83,7 @@ def build(sdist: Path | None = None) -> Path:
         (folder / MANIFEST).unlink(missing_ok=True)
         library.replace(folder / LIBRARY)
         note = Path(scratch) / MANIFEST
-        note.write_text(to_json(manifest), "utf-8")
+        note.write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", "utf-8")
         note.replace(folder / MANIFEST)
     return folder / LIBRARY
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 LIBRARY = "embed-kernels.so"
@@ -85,11 +85,6 @@ def describe() -> Manifest:
         sources=_sha256(*sources()),
         cpu=sorted(name for name in cpu_features() if _USED.match(name)),
     )
-
-
-def to_json(manifest: Manifest) -> str:
-    """The manifest as it is stored beside the kernels."""
-    return json.dumps(asdict(manifest), indent=2) + "\n"
 
 
 def ggml_library() -> Path:

@@ -19,8 +19,7 @@ def main() -> None:
     lines = texts.read_bytes().removesuffix(b"\n").split(b"\n")
     with open_embedder(model, threads=2, normalize=False) as embedder:
         np.save(out, embed_all(embedder, lines).vectors)
-    kernels = use_kernels()
-    print(kernels.products if kernels else "none")
+    print(use_kernels() or "none")
 
 
 if __name__ == "__main__":

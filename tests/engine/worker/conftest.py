@@ -38,8 +38,8 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[process.WorkerProc
     started: list[process.WorkerProcess] = []
 
     class Counted(process.WorkerProcess):
-        def __init__(self, *, debug: bool, warned: set[str]) -> None:
-            super().__init__(debug=debug, warned=warned)
+        def __init__(self, *, warned: set[str]) -> None:
+            super().__init__(warned=warned)
             started.append(self)
 
     monkeypatch.setattr(engine, "WorkerProcess", Counted)
