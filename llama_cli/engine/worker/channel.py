@@ -24,10 +24,9 @@ class Message(NamedTuple):
 
 
 class Channel:
-    """Two pipe ends. One thread may receive; any may send."""
+    """Two pipe ends, which it takes over. One thread may receive; any may send."""
 
     def __init__(self, incoming: int, outgoing: int) -> None:
-        """Take over two descriptors."""
         self._incoming = io.BufferedReader(io.FileIO(incoming, "rb"))
         self._outgoing = io.FileIO(outgoing, "wb")
         self._sending = threading.Lock()

@@ -50,12 +50,8 @@ def describe_model(path: Path) -> ModelDescription:
         ModelError: llama.cpp cannot read it, or crashes on it.
         EngineError: the process could not be started.
     """
-    debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
-    worker = WorkerProcess(debug=debug, warned=set())
-    try:
+    with WorkerProcess(warned=set()) as worker:
         return worker.describe(path)
-    finally:
-        worker.close()
 
 
 def _line_only(_source: int, line: int) -> str:
@@ -76,8 +72,6 @@ class WorkerEngine(Closing):
     """
 
     def __init__(self) -> None:
-        """Prepare to start a worker, or to be told not to."""
-        self._debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
         self._stopping = threading.Event()
         self._warned: set[str] = set()
         self._worker: WorkerProcess
@@ -95,7 +89,7 @@ class WorkerEngine(Closing):
             EngineError: the system refused.
             EngineStoppedError: `stop` was called.
         """
-        self._worker = WorkerProcess(debug=self._debug, warned=self._warned)
+        self._worker = WorkerProcess(warned=self._warned)
         self._started = True
         self._check_stopping()  # `stop` may have found nothing to kill, or an older worker
 
@@ -134,7 +128,7 @@ class WorkerEngine(Closing):
             locate: words for a source and a line in it, for messages.
 
         Raises:
-            TextTooLongError: a text is too long and cutting is not allowed.
+            TextTooLongError: a text is too long and truncating is not allowed.
             EngineError: llama.cpp failed, or crashed many times in a row.
             EngineStoppedError: `stop` was called.
             Exception: what reading the records raised, after the vectors of those before.
@@ -172,7 +166,6 @@ class WorkerEngine(Closing):
             self._worker.kill()
 
     def close(self) -> None:
-        """End the worker process."""
         if self._started:
             self._worker.close()
 

@@ -108,8 +108,10 @@ class Feeder:
                     worker.send_texts(group)
                 elif self._exhausted:
                     worker.send_end()
-            except OSError:
-                self._forget(worker)
+            except OSError:  # it has ended; another one will be there
+                with self._changed:
+                    if self._worker is worker:
+                        self._worker = None
                 continue
             finally:
                 with self._changed:
@@ -132,12 +134,6 @@ class Feeder:
             return False
         all_sent = self._sent >= len(self._unanswered)
         return not all_sent or self._exhausted or self._unanswered_bytes < _MOST_BYTES
-
-    def _forget(self, worker: WorkerProcess) -> None:
-        """Wait for the next worker: this one has ended."""
-        with self._changed:
-            if self._worker is worker:
-                self._worker = None
 
     def _note_sent(self, worker: WorkerProcess, count: int) -> None:
         with self._changed:

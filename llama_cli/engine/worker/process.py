@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from llama_cli.closing import Closing
 from llama_cli.engine.description import ModelDescription
 from llama_cli.engine.errors import failure
 from llama_cli.engine.facts import OpenedModel
@@ -44,17 +45,17 @@ class WorkerDiedError(Exception):
     """The worker process ended by itself; the message says how."""
 
 
-class WorkerProcess:
+class WorkerProcess(Closing):
     """One worker process. `kill` may be called from any thread."""
 
-    def __init__(self, *, debug: bool, warned: set[str]) -> None:
+    def __init__(self, *, warned: set[str]) -> None:
         """Start it; it loads its libraries while this process goes on.
 
         Args:
-            debug: pass on all that it logs.
             warned: the warnings of workers before it, which are not repeated.
         """
         self._warned = warned
+        debug = logging.getLogger("llama_cli").isEnabledFor(logging.DEBUG)
         to_worker, from_worker = _pipe(), _pipe(_ANSWERS_BYTES)
         settings = json.dumps(
             {"incoming": to_worker[0], "outgoing": from_worker[1], "debug": debug}
@@ -154,7 +155,6 @@ class WorkerProcess:
         return message
 
     def kill(self) -> None:
-        """End it at once."""
         self._process.kill()
 
     def close(self) -> None:
