@@ -56,12 +56,6 @@ class SignalWatch:
         self._as_json = as_json
         self._as_events = as_events
 
-    def explain(self, error: RunInterruptedError) -> RunInterruptedError:
-        """The error with words for people and the signal's exit code."""
-        explained = RunInterruptedError(self.describe(error.committed_rows))
-        explained.exit_code = EXIT_SIGNAL + (self.signal or signal.SIGINT)
-        return explained
-
     def wait(self, wake: int) -> None:
         """Read the numbers of signals from a pipe until it ends; runs in a thread."""
         while number := _next_signal(wake, None if self.signal is None else _PATIENCE_SECONDS):
@@ -114,7 +108,11 @@ def end_by_signal(number: int) -> NoReturn:
 
 @contextlib.contextmanager
 def watched_signals(watch: SignalWatch) -> Iterator[None]:
-    """Watch for signals inside. Those that are ignored from the start stay so, as nohup wants."""
+    """Watch for signals inside. Those that are ignored from the start stay so, as nohup wants.
+
+    Raises:
+        RunInterruptedError: that of the run, with words for people and the signal's exit code.
+    """
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     before = {
@@ -127,6 +125,10 @@ def watched_signals(watch: SignalWatch) -> Iterator[None]:
     watcher.start()
     try:
         yield
+    except RunInterruptedError as error:
+        explained = RunInterruptedError(watch.describe(error.committed_rows))
+        explained.exit_code = EXIT_SIGNAL + (watch.signal or signal.SIGINT)
+        raise explained from error
     finally:
         signal.set_wakeup_fd(before_fd)
         for number, handler in before.items():

@@ -62,9 +62,8 @@ class Invocation:
         if not self.words:
             return []
         variables = [f"{name}={value}" for name, value in self.variables.items()]
-        start = [sys.executable, "-m", "llama_cli"] if _runs_as_module() else [_program()]
         words = words_shown(word for word in self.words if word != "--restart")
-        return [*(["env", *variables] if variables else []), *start, *words]
+        return [*(["env", *variables] if variables else []), *_program(), *words]
 
     def _is_on(self, flag: str) -> bool:
         if flag in self._options():
@@ -87,14 +86,12 @@ def variable_of(flag: str) -> str:
     return _PREFIX + flag.removeprefix("--").replace("-", "_").upper()
 
 
-def _runs_as_module() -> bool:
-    return Path(sys.argv[0]).name == "__main__.py"
-
-
-def _program() -> str:
+def _program() -> list[str]:
     """The command's name, with its folder where the shell would not find that one by its name."""
     found = shutil.which(_NAME)
     own = Path(sys.argv[0])
+    if own.name == "__main__.py":
+        return [sys.executable, "-m", "llama_cli"]
     if own.name != _NAME or (found and own.exists() and own.samefile(found)):
-        return _NAME
-    return str(own)
+        return [_NAME]
+    return [str(own)]

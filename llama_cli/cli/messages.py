@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Protocol, TextIO, cast
 
 from llama_cli import __version__
 from llama_cli.cli.options import spell_options
-from llama_cli.cli.summary import summary_as_json, summary_as_text
+from llama_cli.cli.summary import summary_as_text, summary_facts
 from llama_cli.cli.terminal import ForgivingStderr, printable, write_event
 from llama_cli.progress.events import EventProgress
 from llama_cli.progress.meters import DownloadMeter, DownloadProgress, RunMeter
@@ -60,20 +59,16 @@ class TextMessages:
         self._console = make_console(self._progress, cast(TextIO, ForgivingStderr()))
 
     def log(self, level: str, message: str) -> None:
-        """Above the progress bar, if there is one."""
         start = "" if level == "info" else f"{level}: "
         self._console.print(f"llama-cli: {start}{printable(message)}", soft_wrap=True)
 
     def start(self, job: EmbedJob) -> View[RunProgress]:  # noqa: ARG002 - people have just typed it
-        """Show the progress."""
         return make_view(self._progress, self._console, RunMeter())
 
     def start_download(self) -> View[DownloadProgress]:
-        """Show how far it is."""
         return make_view(self._progress, self._console, DownloadMeter(), start="downloaded ")
 
     def finish(self, summary: RunSummary, exit_code: int) -> None:  # noqa: ARG002 - warnings said it
-        """Show the summary."""
         if not self._quiet:
             self._console.print(summary_as_text(summary), soft_wrap=True)
 
@@ -82,11 +77,6 @@ class EventMessages:
     """For programs."""
 
     def __init__(self, *, quiet: bool) -> None:
-        """Choose what is said.
-
-        Args:
-            quiet: only warnings.
-        """
         self._quiet = quiet
 
     def log(self, level: str, message: str) -> None:
@@ -94,7 +84,6 @@ class EventMessages:
         write_event(level if level in ("debug", "info") else "warning", message=message)
 
     def start(self, job: EmbedJob) -> View[RunProgress]:
-        """What is to be done, and how far it is."""
         if self._quiet:
             return Silent()
         write_event(
@@ -107,7 +96,6 @@ class EventMessages:
         return EventProgress(RunMeter(), lambda facts: write_event("progress", **facts))
 
     def start_download(self) -> View[DownloadProgress]:
-        """How far it is."""
         if self._quiet:
             return Silent()
         return EventProgress(DownloadMeter(), lambda facts: write_event("download", **facts))
@@ -115,7 +103,7 @@ class EventMessages:
     def finish(self, summary: RunSummary, exit_code: int) -> None:
         """What ``--json`` says, and the exit code."""
         if not self._quiet:
-            write_event("done", **json.loads(summary_as_json(summary)), exit_code=exit_code)
+            write_event("done", **summary_facts(summary), exit_code=exit_code)
 
 
 class _MessageHandler(logging.Handler):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 from llama_cli.cli.terminal import printable
 from llama_cli.output.provenance import Provenance
@@ -30,25 +30,22 @@ def summary_as_text(summary: RunSummary) -> str:
     return "\n".join(lines)
 
 
-def summary_as_json(summary: RunSummary) -> str:
-    """One JSON object: what was counted, and the two rates."""
+def summary_facts(summary: RunSummary) -> dict[str, Any]:
+    """What was counted, and the two rates, as JSON takes it."""
     made = summary.provenance
-    return json.dumps(
-        {name: getattr(made, name) for name in _COUNTS}
-        | {
-            "without_vector": made.without_vector,
-            "resumed_rows": summary.before.rows,
-            "resumed_tokens": summary.before.tokens,
-            "seconds": round(summary.seconds, 3),
-            "output": str(summary.output),
-            "output_bytes": summary.output_bytes,
-            "dimension": made.dimension,
-            "max_length": made.max_length,
-            "model": made.model.name,
-            "texts_per_second": round(summary.new_rows / summary.seconds, 1),
-            "tokens_per_second": round(summary.new_tokens / summary.seconds, 1),
-        }
-    )
+    return {name: getattr(made, name) for name in _COUNTS} | {
+        "without_vector": made.without_vector,
+        "resumed_rows": summary.before.rows,
+        "resumed_tokens": summary.before.tokens,
+        "seconds": round(summary.seconds, 3),
+        "output": str(summary.output),
+        "output_bytes": summary.output_bytes,
+        "dimension": made.dimension,
+        "max_length": made.max_length,
+        "model": made.model.name,
+        "texts_per_second": round(summary.new_rows / summary.seconds, 1),
+        "tokens_per_second": round(summary.new_tokens / summary.seconds, 1),
+    }
 
 
 def estimate_as_text(found: Estimate) -> str:
@@ -66,22 +63,18 @@ def estimate_as_text(found: Estimate) -> str:
     return "\n".join(lines)
 
 
-def estimate_as_json(found: Estimate) -> str:
-    """One JSON object; keys as in the summary of a run where they mean the same."""
-    seconds = None if found.seconds is None else round(found.seconds, 3)
-    return json.dumps(
-        {name: getattr(found.counts, name) for name in _COUNTS}
-        | {
-            "dry_run": True,
-            "inputs": found.inputs,
-            "tried": found.tried,
-            "estimated_seconds": seconds,
-            "estimated_output_bytes": found.output_bytes,
-            "dimension": found.dimension,
-            "max_length": found.max_length,
-            "model": found.model,
-        }
-    )
+def estimate_facts(found: Estimate) -> dict[str, Any]:
+    """As JSON takes it; keys as in the summary of a run where they mean the same."""
+    return {name: getattr(found.counts, name) for name in _COUNTS} | {
+        "dry_run": True,
+        "inputs": found.inputs,
+        "tried": found.tried,
+        "estimated_seconds": None if found.seconds is None else round(found.seconds, 3),
+        "estimated_output_bytes": found.output_bytes,
+        "dimension": found.dimension,
+        "max_length": found.max_length,
+        "model": found.model,
+    }
 
 
 def _notes(counts: Provenance | Counts, max_length: int) -> list[str]:

@@ -50,7 +50,6 @@ class ForgivingStderr(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
         return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
@@ -60,12 +59,10 @@ class ForgivingStderr(io.TextIOBase):
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
         self._forgive(lambda stream: stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush what can be flushed."""
         self._forgive(lambda stream: stream.flush())
 
     def _forgive(self, action: Callable[[TextIO], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -16,11 +17,11 @@ from llama_cli.cli.interrupt import (
 from llama_cli.cli.invocation import Invocation
 from llama_cli.cli.messages import Messages, make_messages, show_log
 from llama_cli.cli.options import EmbedOptions, fill
-from llama_cli.cli.summary import estimate_as_json, estimate_as_text, summary_as_json
+from llama_cli.cli.summary import estimate_as_text, estimate_facts, summary_facts
 from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.options import EmbedderOptions
-from llama_cli.errors import LlamaCliError, RunInterruptedError, UsageError
+from llama_cli.errors import LlamaCliError, UsageError
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.models.file import float_copies_folder
@@ -66,13 +67,11 @@ def _embed(job: EmbedJob, options: EmbedOptions, messages: Messages, watch: Sign
     try:
         summary = run(job, view.update, watch.switch)
         watch.describe = lambda _: f"interrupted; {job.output} is finished"
-    except RunInterruptedError as error:
-        raise watch.explain(error) from error
     finally:
         view.stop()
     code = _warn(summary)
     if options.json:
-        _print(summary_as_json(summary))
+        _print(json.dumps(summary_facts(summary)))
     messages.finish(summary, code)
     return code
 
@@ -81,11 +80,9 @@ def _try(job: EmbedJob, options: EmbedOptions, messages: Messages, watch: Signal
     view = messages.start(job)
     try:
         found = estimate(job, view.update, watch.switch)
-    except RunInterruptedError as error:
-        raise watch.explain(error) from error
     finally:
         view.stop()
-    _print(estimate_as_json(found) if options.json else estimate_as_text(found))
+    _print(json.dumps(estimate_facts(found)) if options.json else estimate_as_text(found))
     return 0
 
 

@@ -64,7 +64,9 @@ def _inspect(path: Output, rows: int) -> int:
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: is not a readable Parquet file: {reason}") from error
-    console.print(f"{_describe_size(file.metadata)}, {size}", soft_wrap=True)
+    total = count(file.metadata.num_rows, "row")
+    groups = count(file.metadata.num_row_groups, "row group")
+    console.print(f"{total} in {groups}, {size}", soft_wrap=True)
     origin = (
         [*_describe(made), *_describe_carried(schema)] if made else ["not made by llama-cli embed"]
     )
@@ -82,11 +84,6 @@ def _find(path: Output) -> Input:
     if not path.is_file():
         raise InputError(f"{path}: is not a regular file")
     return InputFile(path, path.name)
-
-
-def _describe_size(metadata: pq.FileMetaData) -> str:
-    rows = count(metadata.num_rows, "row")
-    return f"{rows} in {count(metadata.num_row_groups, 'row group')}"
 
 
 def _describe(made: Provenance) -> list[str]:

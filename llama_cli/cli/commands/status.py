@@ -17,7 +17,7 @@ from llama_cli.progress.numbers import count, format_bytes
 from llama_cli.run.checkpoint import Checkpoint, RunSpec
 from llama_cli.storage.address import is_remote
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_UNITS = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 
 
 def run_status(name: str, *, as_json: bool) -> int:
@@ -98,12 +98,5 @@ def _when(at: str) -> str:
     """A time, and how long ago it was."""
     then = datetime.fromisoformat(at)
     seconds = max(0, round((datetime.now(UTC) - then).total_seconds()))
-    if seconds < _MINUTE:
-        ago = count(seconds, "second")
-    elif seconds < _HOUR:
-        ago = count(seconds // _MINUTE, "minute")
-    elif seconds < _DAY:
-        ago = count(seconds // _HOUR, "hour")
-    else:
-        ago = count(seconds // _DAY, "day")
-    return f"{then:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
+    noun, size = next(unit for unit in _UNITS.items() if unit[1] <= max(seconds, 1))
+    return f"{then:%Y-%m-%d %H:%M:%S} UTC, {count(seconds // size, noun)} ago"
