@@ -68,14 +68,12 @@ class Bar(Generic[P]):
         self._progress.start()
 
     def update(self, progress: P) -> None:
-        """Move the bar."""
         self._meter.add(progress)
         self._progress.update(
             self._task, completed=self._meter.done, total=self._meter.total or None
         )
 
     def stop(self) -> None:
-        """Take the bar off the terminal."""
         self._progress.stop()
 
 

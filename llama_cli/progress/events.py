@@ -28,7 +28,6 @@ class EventProgress(Generic[P]):
             self._say()
 
     def stop(self) -> None:
-        """Tell of the last that was not told."""
         if self._unsaid:
             self._say()
 

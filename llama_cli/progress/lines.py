@@ -22,7 +22,6 @@ class Lines(Generic[P]):
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
     def update(self, progress: P) -> None:
-        """Print a line when the last one is old enough."""
         self._meter.add(progress)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _INTERVAL_SECONDS

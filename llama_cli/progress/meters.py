@@ -47,12 +47,12 @@ class Meter(ABC, Generic[P]):
     @property
     @abstractmethod
     def done(self) -> int:
-        """Bytes that are done."""
+        """Bytes that are done: of the inputs read, of the download there."""
 
     @property
     @abstractmethod
     def total(self) -> int | None:
-        """Bytes in all, where that is known."""
+        """Bytes in all; None where that is not known, as of a pipe."""
 
     @abstractmethod
     def describe(self) -> list[str]:
@@ -83,16 +83,13 @@ class RunMeter(Meter[RunProgress]):
 
     @property
     def done(self) -> int:
-        """Bytes of the inputs that are read."""
         return self._last.bytes_read
 
     @property
     def total(self) -> int | None:
-        """Bytes of the inputs; None for a pipe."""
         return self._last.bytes_total
 
     def describe(self) -> list[str]:
-        """Rows, share of the input, time left and rates."""
         words = [f"{self._last.rows:,} rows"]
         if self.total:
             words.append(f"{100 * self.done / self.total:.0f}%")
@@ -137,16 +134,13 @@ class DownloadMeter(Meter[DownloadProgress]):
 
     @property
     def done(self) -> int:
-        """Bytes that are there."""
         return self._last.bytes_done
 
     @property
     def total(self) -> int:
-        """Bytes of the whole file."""
         return self._last.bytes_total
 
     def describe(self) -> list[str]:
-        """Share, time left, amount and rate."""
         rate = self._rate(self._first.bytes_done, self._last.bytes_done)
         words = [f"{100 * self.done / max(self.total, 1):.0f}%"]
         if rate:

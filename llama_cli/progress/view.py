@@ -30,10 +30,10 @@ class Silent:
     """Shows nothing."""
 
     def update(self, progress: object) -> None:
-        """Leave it unsaid."""
+        pass
 
     def stop(self) -> None:
-        """Leave the terminal alone."""
+        pass
 
 
 def make_console(kind: str, stream: TextIO) -> Console:
@@ -61,8 +61,5 @@ def _wants_bar(kind: str, stream: TextIO) -> bool:
         return kind == "bar"
     # Not Rich's own idea of a terminal: FORCE_COLOR in a log would make it one.
     is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-    return stream.isatty() and not is_dumb and not _in_ci()
-
-
-def _in_ci() -> bool:
-    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return stream.isatty() and not is_dumb and not in_ci
