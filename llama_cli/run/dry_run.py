@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -66,8 +66,8 @@ def estimate(
         RunInterruptedError: the switch was turned.
         LlamaCliError: what would keep the run from being finished, as far as that shows.
     """
-    stop = stop or StopSwitch()
-    with open_session(job, job.inputs, stop, decode_seconds=CALIBRATION_SECONDS) as session:
+    embedder = replace(job.embedder, decode_seconds=CALIBRATION_SECONDS)
+    with open_session(replace(job, embedder=embedder), job.inputs, stop or StopSwitch()) as session:
         return _count(session, on_progress)
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import xxhash
 
 from llama_cli import __version__
-from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.durable.journal import RunHeader
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import InputProvenance, ModelProvenance, Provenance
@@ -52,7 +51,8 @@ def make_provenance(
 ) -> Provenance:
     """The origin of a file whose last row is written."""
     model, facts = session.model, session.model.facts
-    inputs = _inputs(session.inputs)
+    read = zip(session.inputs.files, session.inputs.fingerprints(), strict=False)
+    inputs = [InputProvenance(file.name, *fingerprint) for file, fingerprint in read]
     return Provenance(
         tool_version=__version__,
         llama_cpp_version=model.llama_cpp_version,
@@ -86,14 +86,6 @@ def make_provenance(
         task=job.embedder.task or "",
         layer_norm=model.layer_norm,
     )
-
-
-def _inputs(inputs: InputSequence) -> list[InputProvenance]:
-    """Each input that was read."""
-    return [
-        InputProvenance(file.name, *fingerprint)
-        for file, fingerprint in zip(inputs.files, inputs.fingerprints(), strict=False)
-    ]
 
 
 def _summarize(inputs: Sequence[InputProvenance]) -> InputProvenance:

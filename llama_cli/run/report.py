@@ -141,8 +141,7 @@ class RunReport:
 
     def add_skipped(self, skipped: Iterable[SkippedRows]) -> None:
         """Report on what was left out after the last row. Raises what `add` raises."""
-        if self._file is not None:
-            self._write(self._about_skipped(skipped))
+        self._write(self._about_skipped(skipped))
 
     def sync(self) -> int | None:
         """Wait until it is on the disk.

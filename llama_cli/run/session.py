@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
-from llama_cli.engine.options import EmbedderOptions, EngineOptions
+from llama_cli.engine.options import EngineOptions
 from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine, model_signature
 from llama_cli.errors import RunInterruptedError
 from llama_cli.inputs.resolve import Input
@@ -43,26 +42,18 @@ class Session:
 
 
 @contextlib.contextmanager
-def open_session(
-    job: EmbedJob,
-    files: Sequence[Input],
-    stop: StopSwitch,
-    *,
-    decode_seconds: float | None = None,
-) -> Iterator[Session]:
+def open_session(job: EmbedJob, files: Sequence[Input], stop: StopSwitch) -> Iterator[Session]:
     """Look at the inputs and open the model, each while the other waits.
 
     Args:
         job: what to do.
         files: what to read.
         stop: ends the engine when it is turned.
-        decode_seconds: see `EmbedderOptions`.
 
     Raises:
         RunInterruptedError: the switch was turned, also while the session is in use.
         LlamaCliError: one of them cannot be used.
     """
-    embedder = dataclasses.replace(job.embedder, decode_seconds=decode_seconds)
     try:
         with InputSequence(files, job.reading) as inputs, WorkerEngine() as engine:
             if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
@@ -71,14 +62,12 @@ def open_session(
                 engine.start()
                 if job.resumable:
                     inputs.detect_formats(job.own_columns)
-                yield _open_model(job, embedder, inputs, engine)
+                yield _open_model(job, inputs, engine)
     except EngineStoppedError as error:
         raise RunInterruptedError("interrupted") from error
 
 
-def _open_model(
-    job: EmbedJob, embedder: EmbedderOptions, inputs: InputSequence, engine: WorkerEngine
-) -> Session:
+def _open_model(job: EmbedJob, inputs: InputSequence, engine: WorkerEngine) -> Session:
     signature = model_signature(job.model.path)
     digest = job.model.sha256()
     options = EngineOptions(
@@ -86,7 +75,7 @@ def _open_model(
         sha256=digest,
         device=job.device,
         gpu_layers=job.gpu_layers,
-        embedder=embedder,
+        embedder=job.embedder,
         float_copies=job.float_copies,
     )
     model = engine.open(options, signature)

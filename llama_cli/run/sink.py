@@ -145,7 +145,6 @@ class FileSink(Sink):
 
     @property
     def progress(self) -> RunProgress:
-        """How far the run is, and its output."""
         return super().progress._replace(bytes_written=self._writer.bytes_written)
 
     @property

@@ -11,7 +11,6 @@ class StopSwitch:
     """Off until it is turned, once."""
 
     def __init__(self) -> None:
-        """Nobody has asked yet."""
         self._turned = False
         self._over = False
         self._action: Callable[[], None] | None = None
