@@ -42,19 +42,14 @@ def translated_errors(
         otherwise: error for everything that is not the operating system's.
 
     Raises:
-        ParquetIOError: for every ``OSError``.
+        ParquetIOError: for every ``OSError``, with what can be done about it as a hint.
         ArrowConversionError: or ParquetFormatError, as ``otherwise`` says, for the rest.
     """
     try:
         yield
     except OSError as error:
-        raise io_error(error, path) from error
+        # pyarrow puts a sentence of its own into strerror, so the number is looked up again.
+        detail = os.strerror(error.errno) if error.errno else error
+        raise ParquetIOError(detail, path=path, hint=_HINTS.get(error.errno or 0)) from error
     except _FOREIGN as error:
         raise otherwise(error, path=path) from error
-
-
-def io_error(error: OSError, path: Path | None) -> ParquetIOError:
-    """Say an operating system's error in its own words, with what can be done about it."""
-    # pyarrow puts a sentence of its own into strerror, so the number is looked up again.
-    detail = os.strerror(error.errno) if error.errno else error
-    return ParquetIOError(detail, path=path, hint=_HINTS.get(error.errno or 0))

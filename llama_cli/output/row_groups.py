@@ -160,7 +160,6 @@ class _RowGroup:
         return self._count == len(self._valid) or self.size >= self._limit
 
     def clear(self) -> None:
-        """Forget all rows."""
         self._batches: list[pa.RecordBatch] = []
         self._count = 0
         self.size = 0

@@ -239,9 +239,7 @@ class PartialOutput:
         if self._finished and not self._data.is_open:
             self._close(remove_journal=False)  # for the next run to recognize it
             return 0
-        with suppress(OSError):
-            self._data.remove()
-        self._close(remove_journal=True)
+        self.clean_up()
         return 0
 
     def abandon(self) -> int:
@@ -262,7 +260,7 @@ class PartialOutput:
         return 0
 
     def clean_up(self) -> None:
-        """Remove what is left of the run that had `finished_before`."""
+        """Remove what is left of a run that is finished, or that nobody could resume."""
         with suppress(OSError):
             self._data.remove()
         self._close(remove_journal=True)

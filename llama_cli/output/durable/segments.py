@@ -129,7 +129,6 @@ class DataFile:
         return self._file is not None
 
     def create(self) -> None:
-        """Make it, empty."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._file = io.FileIO(os.open(self.path, flags, 0o666), "r+")
 
@@ -138,7 +137,6 @@ class DataFile:
         return self._opened().fileno()
 
     def open_sink(self) -> pa.OSFile:
-        """Open it for a segment at its end."""
         self._check_name()
         return open_segment(self.path)
 
@@ -156,7 +154,7 @@ class DataFile:
         sync(self.fileno())
 
     def truncate(self, end: int) -> None:
-        """Drop what comes after ``end``."""
+        """Drop what comes after so many bytes."""
         os.ftruncate(self.fileno(), end)
 
     def rename(self, target: Path) -> None:

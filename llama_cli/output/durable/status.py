@@ -76,8 +76,6 @@ def _may_live(process: RunProcess | None) -> bool:
         return True
     try:
         os.kill(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
+    except OSError as error:  # of another kind where it is somebody else's
+        return not isinstance(error, ProcessLookupError)
     return True
