@@ -51,7 +51,7 @@ def read_description(path: Path) -> ModelDescription:
     refusal = hint = None
     with Model(path, _NOWHERE, vocabulary_only=True) as model:
         try:
-            check_kind(model.handle, path)
+            check_kind(model)
             native = NativeTokenizer(model)
             warnings = tuple(vocabulary_warnings(model, native))
             frame = complete_frame(model, native)

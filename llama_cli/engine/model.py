@@ -50,10 +50,10 @@ class Model(Closing):
             self.kernels = use_kernels()
         self.handle = _load(path, placement, repack=True, vocabulary_only=vocabulary_only)
         try:
-            if not vocabulary_only:
-                check_kind(self.handle, path)
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
-            self.facts = _read_facts(self.handle, path, vocabulary_only=vocabulary_only)
+            if not vocabulary_only:
+                check_kind(self)
+            self.facts = _read_facts(self, vocabulary_only=vocabulary_only)
             if self.kernels is not None and self._is_wide() and "amx_tile" in cpu_features():
                 self.take_weights(path)
         except BaseException:
@@ -62,7 +62,11 @@ class Model(Closing):
 
     def meta(self, key: str) -> str | None:
         """One metadata value of the file as text; None where it does not have the key."""
-        return _meta(self.handle, key)
+        buffer = ctypes.create_string_buffer(1024)
+        length = llama_cpp().llama_model_meta_val_str(
+            self.handle, key.encode(), buffer, len(buffer)
+        )
+        return buffer.value.decode("utf-8", "replace") if length >= 0 else None
 
     def take_weights(self, path: Path) -> None:
         """Use the weights of another file, which must be those of this one in another type.
@@ -139,52 +143,45 @@ def _load(path: Path, placement: Placement, *, repack: bool, vocabulary_only: bo
     return handle
 
 
-def check_kind(handle: Any, path: Path) -> None:
+def check_kind(model: Model) -> None:
     """Refuse a model of a kind that cannot embed.
 
     Raises:
         ModelError: the model is of such a kind.
     """
     lib = llama_cpp()
-    if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
-        raise ModelError(f"{path}: encoder-decoder models cannot embed text here")
-    vocab = lib.llama_model_get_vocab(handle)
-    if lib.llama_vocab_type(vocab) == lib.LLAMA_VOCAB_TYPE_NONE:
-        raise ModelError(f"{path}: the file has no vocabulary, so it cannot read text")
+    if lib.llama_model_has_encoder(model.handle) and lib.llama_model_has_decoder(model.handle):
+        raise ModelError(f"{model.path}: encoder-decoder models cannot embed text here")
+    if lib.llama_vocab_type(model.vocab) == lib.LLAMA_VOCAB_TYPE_NONE:
+        raise ModelError(f"{model.path}: the file has no vocabulary, so it cannot read text")
 
 
-def _read_facts(handle: Any, path: Path, *, vocabulary_only: bool) -> ModelFacts:
+def _read_facts(model: Model, *, vocabulary_only: bool) -> ModelFacts:
     lib = llama_cpp()
-    architecture = _meta(handle, "general.architecture") or "unknown"
-    pooling = _meta(handle, f"{architecture}.pooling_type")
+    architecture = model.meta("general.architecture") or "unknown"
+    pooling = model.meta(f"{architecture}.pooling_type")
     if vocabulary_only:  # llama.cpp cannot be asked then: what it would make of the metadata
-        file_type = _meta(handle, "general.file_type")
+        file_type = model.meta("general.file_type")
         ftype = lib.llama_ftype_name(int(file_type)) if file_type else None
-        width = int(_meta(handle, f"{architecture}.embedding_length") or 0)
-        dimension = int(_meta(handle, f"{architecture}.embedding_length_out") or width)
-        context = int(_meta(handle, f"{architecture}.context_length") or 0)
+        width = int(model.meta(f"{architecture}.embedding_length") or 0)
+        dimension = int(model.meta(f"{architecture}.embedding_length_out") or width)
+        context = int(model.meta(f"{architecture}.context_length") or 0)
     else:
-        ftype = lib.llama_ftype_name(lib.llama_model_ftype(handle))
-        width = lib.llama_model_n_embd(handle)
-        dimension = lib.llama_model_n_embd_out(handle)
-        context = lib.llama_model_n_ctx_train(handle)
+        ftype = lib.llama_ftype_name(lib.llama_model_ftype(model.handle))
+        width = lib.llama_model_n_embd(model.handle)
+        dimension = lib.llama_model_n_embd_out(model.handle)
+        context = lib.llama_model_n_ctx_train(model.handle)
     return ModelFacts(
-        name=_meta(handle, "general.name") or path.stem,
+        name=model.meta("general.name") or model.path.stem,
         architecture=architecture,
         quantization=_plain_type((ftype or b"unknown").decode("utf-8", "replace")),
         dimension=dimension,
         width=width,
         context=context,
         pooling=_POOLING_NAMES.get(int(pooling), pooling) if pooling else None,
-        lowercase=_flag(_meta(handle, "tokenizer.ggml.normalizer.lowercase")),
-        strip_accents=_flag(_meta(handle, "tokenizer.ggml.normalizer.strip_accents")),
+        lowercase=_flag(model.meta("tokenizer.ggml.normalizer.lowercase")),
+        strip_accents=_flag(model.meta("tokenizer.ggml.normalizer.strip_accents")),
     )
-
-
-def _meta(handle: Any, key: str) -> str | None:
-    buffer = ctypes.create_string_buffer(1024)
-    length = llama_cpp().llama_model_meta_val_str(handle, key.encode(), buffer, len(buffer))
-    return buffer.value.decode("utf-8", "replace") if length >= 0 else None
 
 
 def _plain_type(ftype: str) -> str:
