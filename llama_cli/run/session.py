@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from llama_cli.engine.facts import OpenedModel
 from llama_cli.engine.options import EngineOptions
-from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine, model_signature
-from llama_cli.errors import RunInterruptedError
+from llama_cli.engine.worker.engine import WorkerEngine, model_signature
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.sequence import InputSequence
 from llama_cli.output.schema import output_schema
@@ -54,17 +53,14 @@ def open_session(job: EmbedJob, files: Sequence[Input], stop: StopSwitch) -> Ite
         RunInterruptedError: the switch was turned, also while the session is in use.
         LlamaCliError: one of them cannot be used.
     """
-    try:
-        with InputSequence(files, job.reading) as inputs, WorkerEngine() as engine:
-            if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
+    with InputSequence(files, job.reading) as inputs, WorkerEngine() as engine:
+        if not job.resumable:  # a pipe may keep it waiting, when there is nothing yet to stop
+            inputs.detect_formats(job.own_columns)
+        with stop.calls(engine.stop):
+            engine.start()
+            if job.resumable:
                 inputs.detect_formats(job.own_columns)
-            with stop.calls(engine.stop):
-                engine.start()
-                if job.resumable:
-                    inputs.detect_formats(job.own_columns)
-                yield _open_model(job, inputs, engine)
-    except EngineStoppedError as error:
-        raise RunInterruptedError("interrupted") from error
+            yield _open_model(job, inputs, engine)
 
 
 def _open_model(job: EmbedJob, inputs: InputSequence, engine: WorkerEngine) -> Session:

@@ -19,7 +19,13 @@ from llama_cli.engine.options import EngineOptions
 from llama_cli.engine.worker.channel import Message
 from llama_cli.engine.worker.feeder import Feeder
 from llama_cli.engine.worker.process import WorkerDiedError, WorkerProcess
-from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError
+from llama_cli.errors import (
+    EngineError,
+    LlamaCliError,
+    ModelError,
+    RunInterruptedError,
+    TextTooLongError,
+)
 from llama_cli.records import TextRecord, VectorBatch
 from llama_cli.splits import model_parts
 
@@ -59,10 +65,6 @@ def _line_only(_source: int, line: int) -> str:
     return f"line {line}"
 
 
-class EngineStoppedError(LlamaCliError):
-    """The engine was told to stop, by `WorkerEngine.stop`."""
-
-
 class WorkerEngine(Closing):
     """Embeds texts in a worker process.
 
@@ -87,7 +89,7 @@ class WorkerEngine(Closing):
 
         Raises:
             EngineError: the system refused.
-            EngineStoppedError: `stop` was called.
+            RunInterruptedError: `stop` was called.
         """
         self._worker = WorkerProcess(warned=self._warned)
         self._started = True
@@ -107,7 +109,7 @@ class WorkerEngine(Closing):
         Raises:
             ModelError: it cannot be used.
             UsageError: an option does not suit the model or the machine.
-            EngineStoppedError: `stop` was called.
+            RunInterruptedError: `stop` was called.
         """
         if not self._started:
             self.start()
@@ -130,7 +132,7 @@ class WorkerEngine(Closing):
         Raises:
             TextTooLongError: a text is too long and truncating is not allowed.
             EngineError: llama.cpp failed, or crashed many times in a row.
-            EngineStoppedError: `stop` was called.
+            RunInterruptedError: `stop` was called.
             Exception: what reading the records raised, after the vectors of those before.
         """
         if self._mid_run:
@@ -160,7 +162,7 @@ class WorkerEngine(Closing):
         feeder.raise_failure()
 
     def stop(self) -> None:
-        """Let `embed` and `open` raise `EngineStoppedError`, soon; from any thread."""
+        """Let `embed` and `open` raise `RunInterruptedError`, soon; from any thread."""
         self._stopping.set()
         if self._started:
             self._worker.kill()
@@ -198,7 +200,7 @@ class WorkerEngine(Closing):
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():
-            raise EngineStoppedError("stopped")
+            raise RunInterruptedError("interrupted")
 
     def _recover(self, feeder: Feeder, death: WorkerDiedError) -> Iterator[VectorBatch]:
         """Start the worker again; where that has not helped before, find the text that kills it."""

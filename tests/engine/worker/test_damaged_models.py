@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from llama_cli.engine.worker.engine import EngineStoppedError
 from llama_cli.engine.worker.process import WorkerProcess
-from llama_cli.errors import LlamaCliError
+from llama_cli.errors import LlamaCliError, RunInterruptedError
 from tests.conftest import embed_all
 from tests.engine.worker.engines import Stop, open_engine
 from tests.torture import TORTURE
@@ -73,7 +72,7 @@ def outcome(path: Path) -> str:
             stop = Stop(engine, LIMIT_SECONDS)
             result = embed_all(engine, TEXTS)  # type: ignore[arg-type]
             stop.cancel()
-    except EngineStoppedError as error:
+    except RunInterruptedError as error:
         raise HangError(f"stopped {stop.seconds:.1f} s ago") from error
     except LlamaCliError as error:
         if "\n" in f"{error}{error.hint}":

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from llama_cli.engine.worker.engine import EngineStoppedError, WorkerEngine
+from llama_cli.engine.worker.engine import WorkerEngine
 from llama_cli.engine.worker.process import WorkerProcess
+from llama_cli.errors import RunInterruptedError
 from llama_cli.records import TextRecord
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
@@ -37,7 +38,7 @@ SOON_SECONDS = 2.0
 STOPPED = """
 import sys, threading
 from pathlib import Path
-from llama_cli.engine.worker.engine import EngineStoppedError
+from llama_cli.errors import RunInterruptedError
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.inputs.sequence import InputSequence
@@ -48,7 +49,7 @@ with source, open_engine(Path(sys.argv[1])) as engine:
     threading.Timer(1, engine.stop).start()
     try:
         list(engine.embed(source))
-    except EngineStoppedError:
+    except RunInterruptedError:
         print("stopped")
 """
 
@@ -56,7 +57,7 @@ with source, open_engine(Path(sys.argv[1])) as engine:
 def assert_stops(engine: WorkerEngine, texts: Iterator[TextRecord], delay: float = 1.0) -> None:
     stop = Stop(engine, delay)
     pid = process_id(engine)
-    with pytest.raises(EngineStoppedError):
+    with pytest.raises(RunInterruptedError):
         list(engine.embed(texts))
     assert 0 <= stop.seconds < SOON_SECONDS
     assert not is_running(pid)
@@ -96,7 +97,7 @@ class TestStop:
         crash(Crash(of="hang", at="open"))
         with WorkerEngine() as engine:
             stop = Stop(engine, 1)
-            with pytest.raises(EngineStoppedError):
+            with pytest.raises(RunInterruptedError):
                 engine.open(engine_options(tiny_bert))
             assert 0 <= stop.seconds < SOON_SECONDS
 
@@ -116,21 +117,21 @@ class TestStop:
         with open_engine(tiny_bert) as engine:
             stop = Stop(engine, delay)
             texts = [text for n in range(50) for text in (f"killer {n}", "water")]
-            with pytest.raises(EngineStoppedError):
+            with pytest.raises(RunInterruptedError):
                 list(engine.embed(records(texts)))
             assert 0 <= stop.seconds < SOON_SECONDS
 
     def test_before_anything_else(self, tiny_bert: Path) -> None:
         with WorkerEngine() as engine:
             engine.stop()
-            with pytest.raises(EngineStoppedError):
+            with pytest.raises(RunInterruptedError):
                 engine.open(engine_options(tiny_bert))
 
     def test_between_open_and_embed(self, tiny_bert: Path) -> None:
         with open_engine(tiny_bert) as engine:
             engine.stop()
             engine.stop()
-            with pytest.raises(EngineStoppedError):
+            with pytest.raises(RunInterruptedError):
                 embed_all(engine, ["water"])  # type: ignore[arg-type]
 
     def test_after_the_end_it_changes_nothing(self, tiny_bert: Path) -> None:
