@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation(words)
     try:
-        _mend_completion(os.environ)
+        _join_completion_words(os.environ)
         code = typer.main.get_command(app).main(
             args=words,
             prog_name="llama-cli",
@@ -166,10 +166,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _mend_completion(environment: MutableMapping[str, str]) -> None:
+def _join_completion_words(environment: MutableMapping[str, str]) -> None:
     """Join what Bash takes apart: it hands ``--name=value`` to Typer as three words."""
     if environment.get("_LLAMA_CLI_COMPLETE") == "complete_bash":
         words = environment["COMP_WORDS"].split("\n")[: int(environment["COMP_CWORD"]) + 1]
-        mended = re.sub(r"(?m)^(--[\w-]+)\n=(?:\n|$)", r"\1=", "\n".join(words))
-        environment["COMP_WORDS"] = mended
-        environment["COMP_CWORD"] = str(mended.count("\n"))
+        joined = re.sub(r"(?m)^(--[\w-]+)\n=(?:\n|$)", r"\1=", "\n".join(words))
+        environment["COMP_WORDS"] = joined
+        environment["COMP_CWORD"] = str(joined.count("\n"))

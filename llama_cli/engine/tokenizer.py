@@ -67,7 +67,7 @@ class Tokenizer:
             )
 
     def tokenize(self, text: bytes) -> Tokens:
-        """Tokens of one text behind the prompt. The closing special token is never cut off."""
+        """Tokens of one text behind the prompt. The closing special token always stays."""
         content = self._content.content_ids(self._prompt + text, self._room)
         ids = np.asarray(content[: self._room], np.int32)
         framed = np.concatenate((self._frame.opening, ids, self._frame.closing))

@@ -145,7 +145,7 @@ def is_cased(pieces: list[str]) -> bool:
 
 
 def split_at_breaks(text: bytes, chunk: int = _CHUNK) -> Iterator[str]:
-    """Cut a long text where cutting changes no token, in parts of about ``chunk`` bytes.
+    """Split a long text where that changes no token, in parts of about ``chunk`` bytes.
 
     A word that is longer than that comes whole, in a part of its own.
     """

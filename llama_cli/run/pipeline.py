@@ -127,7 +127,7 @@ def _embed_all(job: EmbedJob, session: Session, sink: FileSink) -> None:
                 sink.commit()
                 due = time.monotonic() + job.commit_interval
     except BaseException as error:
-        # A text that is refused in the first minute is likely to be mended: nothing is kept then.
+        # A text that is refused in the first minute will likely be corrected: nothing is kept then.
         if sink.has_commits or not isinstance(error, UsageError):
             with contextlib.suppress(LlamaCliError):
                 sink.commit()

@@ -100,7 +100,7 @@ class RunReport:
         self._is_regular = False
 
     def begin(self, position: int | None, *, replace: bool) -> None:
-        """Open the file; cut off what an interrupted run has added after its last commit.
+        """Open the file; drop what an interrupted run added after its last commit.
 
         Args:
             position: what is to stay of it, in bytes; None where it has nothing on the rows before.

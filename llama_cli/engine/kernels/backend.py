@@ -37,7 +37,7 @@ _BUILD = "python -m llama_cli.engine.kernels.build"
 _MARGIN = 1.15
 
 # Tokens, width and outputs of a common product, and of one that fits no kernel evenly and is too
-# small for NumPy to start threads, which would go on spinning for a while.
+# small for NumPy to start threads, which would keep spinning for a while.
 _TIMED = (256, 384, 1536)
 _CHECKED = (13, 21, 35)
 

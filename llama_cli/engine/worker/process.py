@@ -49,7 +49,7 @@ class WorkerProcess(Closing):
     """One worker process. `kill` may be called from any thread."""
 
     def __init__(self, *, warned: set[str]) -> None:
-        """Start it; it loads its libraries while this process goes on.
+        """Start it; it loads its libraries while this process does other work.
 
         Args:
             warned: the warnings of workers before it, which are not repeated.
