@@ -42,7 +42,7 @@ def test_every_option_has_a_setting_or_is_for_the_command_itself() -> None:
     """A setting that is misspelled would be left at its default, and the option do nothing."""
     assert set(TYPES) - {name for _, name in SETTINGS} == {
         *("filename", "f32_cache"),  # of the model that is chosen, and of its copies
-        *("dry_run", "progress", "quiet", "json", "debug"),
+        *("dry_run", "progress", "quiet", "json", "debug", "version"),
     }
 
 
