@@ -6,13 +6,13 @@ import difflib
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.remote import find_remote
 from llama_cli.storage.address import is_remote, unknown_scheme
+from llama_cli.storage.resolve import find_files
 
 STANDARD_INPUT = Path("/dev/stdin")
 
@@ -50,6 +50,7 @@ class Input(Protocol):
         """What changes when its content does; empty where only reading it tells."""
         ...
 
+    @property
     def size(self) -> int | None:
         """Its size in bytes; None where that is not known, as of a pipe."""
         ...
@@ -69,58 +70,42 @@ class Input(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file, or a pipe, on this machine.
-
-    Attributes:
-        path: where it is.
-        name: what messages, the column ``source`` and the output's footer call it.
-    """
+    """A file, or a pipe, on this machine."""
 
     path: Path
     name: str
 
     @property
     def file_name(self) -> str:
-        """Its name without a folder."""
         return self.path.name
 
     @property
     def address(self) -> str:
-        """Its path from the root."""
         return str(self.path.absolute())
 
     @property
     def seekable(self) -> bool:
-        """Whether it is a regular file."""
         return self.is_regular
 
     @property
     def version(self) -> str:
-        """Empty: a disk's time of a file's last change may be wrong."""
-        return ""
+        return ""  # a disk's time of a file's last change may be wrong
 
     def named(self, name: str) -> Self:
-        """The same input under another name."""
-        return type(self)(self.path, name)
+        return replace(self, name=name)
 
     def __str__(self) -> str:
         return str(self.path)
 
     @property
     def is_regular(self) -> bool:
-        """Whether it is a file that can be read again."""
         return self.path.is_file() and not is_descriptor(self.path)
 
+    @property
     def size(self) -> int | None:
-        """Its size in bytes; None of a pipe."""
         return self.path.stat().st_size if self.is_regular else None
 
     def open(self) -> BinaryIO:
-        """Open it for reading bytes.
-
-        Raises:
-            InputError: it cannot be opened.
-        """
         try:
             return self.path.open("rb", buffering=0)
         except FileNotFoundError as error:
@@ -166,7 +151,7 @@ def find_inputs(
     inputs: list[Path | Input] = []  # remote ones among the paths
     for word in words:
         if is_remote(word):
-            inputs += find_remote(word, [url for url in exclude if isinstance(url, str)])
+            inputs += find_files(word, [url for url in exclude if isinstance(url, str)])
             continue
         try:
             found = _expand(word, is_excluded)

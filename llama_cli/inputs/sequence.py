@@ -85,7 +85,7 @@ class InputSequence(Closing):
         self._choice = ColumnChoice(options.column, options.keep)
         self._formats: dict[int, Format] = {}
         self._pipes: dict[int, ByteStream] = {}  # opened, and not yet read
-        self._sizes = [file.size() for file in files]
+        self._sizes = [file.size for file in files]
         self._opened: dict[int, ByteStream] = {}
         self._rows = 0
         self._next = 0  # input that is read next

@@ -7,6 +7,7 @@ load, and is imported when the Hub is asked.
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llama_cli.storage.glob import fixed_folder, has_pattern, in_folder, matching
+from llama_cli.storage.glob import find_names, fixed_folder
 from llama_cli.storage.retry import RefusedError, TransientError, may_pass
 from llama_cli.storage.web import Server, WebFile, asked_pause, explain
 
@@ -153,11 +154,12 @@ def web_file(repo: Repo, commit: str, file: RepoFile, address: str | None = None
     """Where the content of a file is, under the address that users are told."""
     address = address or f"{repo.name}/{file.name}"
     return WebFile(
-        _url(repo, commit, file.name),
-        address,
-        address.rpartition("/")[2],
-        file.size,
-        file.digest,
+        name=address,
+        address=address,
+        file_name=address.rpartition("/")[2],
+        size=file.size,
+        version=file.digest,
+        url=_url(repo, commit, file.name),
         sends_version=False,  # nor need it: a commit does not change
         server=_server(repo),
     )
@@ -257,7 +259,7 @@ def _commit_of(repo: Repo) -> str:
 
 def _list_named(named: RepoPath, commit: str) -> Listing:
     path, repo = named.path, named.repo
-    is_pattern = has_pattern(path)
+    is_pattern = glob.has_magic(path)
     entry = _entry(named, commit) if path else None
     if entry is not None and _is_file(entry):
         return Listing(repo.name, commit, (_file(entry.path, entry),))
@@ -268,10 +270,7 @@ def _list_named(named: RepoPath, commit: str) -> Listing:
         repo.name, folder or None, recursive=True, revision=commit, repo_type=repo.kind
     )
     files = {entry.path: entry for entry in tree if _is_file(entry)}
-    names = matching(files, path) if is_pattern else in_folder(files, path)
-    if not names:
-        reason = "no file matches" if is_pattern else "there is no file in this folder"
-        raise RefusedError(reason, missing=True)
+    names = find_names(files, path, is_pattern=is_pattern)
     return Listing(repo.name, commit, tuple(_file(name, files[name]) for name in names))
 
 
