@@ -183,16 +183,15 @@ def _expand(word: str, is_excluded: Callable[[Path], bool]) -> list[Path]:
     if (reason := unknown_scheme(word)) and not path.exists():
         raise InputError(reason)
     if path.is_dir():
-        found = [file for file in sorted(_walk(path)) if not is_excluded(file)]
-        if not found:
-            raise InputError(f"{word}: there is no file in this folder")
-        return found
-    if not os.path.lexists(path) and glob.has_magic(word):
-        found = [file for file in match_files(word) if not is_excluded(file)]
-        if not found:
-            raise InputError(f"{word}: no file matches")
-        return found
-    return [path]
+        found, reason = sorted(_walk(path)), "there is no file in this folder"
+    elif not os.path.lexists(path) and glob.has_magic(word):
+        found, reason = match_files(word), "no file matches"
+    else:
+        return [path]
+    wanted = [file for file in found if not is_excluded(file)]
+    if not wanted:
+        raise InputError(f"{word}: {reason}")
+    return wanted
 
 
 def match_files(pattern: str) -> list[Path]:

@@ -232,7 +232,6 @@ class InputSequence(Closing):
         return [] if self._last is not None else rest
 
     def close(self) -> None:
-        """Close what is open."""
         for stream in (*self._opened.values(), *self._pipes.values()):
             stream.close()
 

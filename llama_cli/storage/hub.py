@@ -373,37 +373,40 @@ def _explain(repo: Repo, error: HfHubHTTPError) -> TransientError | RefusedError
     if may_pass(status):
         return TransientError(said, wait=asked_pause(error.response))
     page = f"{constants.ENDPOINT}/{constants.REPO_TYPES_URL_PREFIXES.get(repo.kind, '')}{repo.name}"
-    by_kind: list[tuple[type[Exception], str, str | None]] = [
+    table: list[tuple[bool, RefusedError]] = [
         (
-            GatedRepoError,
-            f"is gated: its owner wants its terms accepted (HTTP {status})",
-            f"accept them at {page} and set HF_TOKEN to a token of that account",
+            isinstance(error, GatedRepoError),
+            RefusedError(
+                f"is gated: its owner wants its terms accepted (HTTP {status})",
+                hint=f"accept them at {page} and set HF_TOKEN to a token of that account",
+            ),
         ),
         (
-            RevisionNotFoundError,
-            f"the repository has no revision {repo.revision} (HTTP {status})",
-            None,
+            isinstance(error, RevisionNotFoundError),
+            RefusedError(f"the repository has no revision {repo.revision} (HTTP {status})"),
         ),
-        (EntryNotFoundError, "the Hub has no such file", None),
+        (isinstance(error, EntryNotFoundError), RefusedError("the Hub has no such file")),
+        (
+            status == HTTPStatus.UNAUTHORIZED,
+            RefusedError(
+                "is not on the Hub, or not for everybody (HTTP 401)",
+                hint="check the name; if it is private or gated, set HF_TOKEN to a valid token, or "
+                "log in with hf auth login",
+                missing=True,
+            ),
+        ),
+        (
+            status == HTTPStatus.NOT_FOUND,
+            RefusedError(
+                "is not on the Hub (HTTP 404)",
+                hint="check the name; if it is private, set HF_TOKEN to a token that may read it",
+                missing=True,
+            ),
+        ),
+        (
+            status == HTTPStatus.FORBIDDEN,
+            RefusedError(f"the Hub refuses: {said}", hint="check HF_TOKEN and what it may read"),
+        ),
     ]
-    by_status: dict[int, tuple[str, str]] = {
-        HTTPStatus.UNAUTHORIZED: (
-            "is not on the Hub, or not for everybody (HTTP 401)",
-            "check the name; if it is private or gated, set HF_TOKEN to a valid token, or log in "
-            "with hf auth login",
-        ),
-        HTTPStatus.NOT_FOUND: (
-            "is not on the Hub (HTTP 404)",
-            "check the name; if it is private, set HF_TOKEN to a token that may read it",
-        ),
-    }
-    for kind, words, hint in by_kind:
-        if isinstance(error, kind):
-            return RefusedError(words, hint=hint)
-    if status in by_status:
-        words, hint = by_status[status]
-        return RefusedError(words, hint=hint, missing=True)
-    denied = status == HTTPStatus.FORBIDDEN
-    return RefusedError(
-        f"the Hub refuses: {said}", hint="check HF_TOKEN and what it may read" if denied else None
-    )
+    refused = RefusedError(f"the Hub refuses: {said}")
+    return next((refusal for applies, refusal in table if applies), refused)

@@ -11,9 +11,9 @@ from typing import BinaryIO, Protocol, Self, cast
 from llama_cli.storage.retry import (
     ChangedError,
     RefusedError,
-    Retry,
     TransientError,
     as_read_error,
+    with_retries,
 )
 
 # Bytes to ask for at a time where a file is read from start to end, so that the way to the server
@@ -167,18 +167,12 @@ class RemoteFile(io.RawIOBase):
 
     def _fetch(self, size: int) -> bytes:
         try:
-            return self._fetch_again(size)
+            return with_retries(lambda: self._fetch_once(size), self._remote.address)
         except (TransientError, RefusedError, ChangedError) as error:
             raise as_read_error(self._remote.address, error) from error
 
-    def _fetch_again(self, size: int) -> bytes:
-        retry = Retry(self._remote.address)
-        while True:
-            try:
-                data = self._reader.fetch(self._position, size)
-            except TransientError as error:
-                retry.wait(error)
-            else:
-                if data or self._remote.size is None:
-                    return data
-                retry.wait(TransientError("it ended too early"))
+    def _fetch_once(self, size: int) -> bytes:
+        data = self._reader.fetch(self._position, size)
+        if not data and self._remote.size is not None:
+            raise TransientError("it ended too early")
+        return data

@@ -14,7 +14,6 @@ from llama_cli.storage.retry import (
     FIRST_PAUSES,
     RefusedError,
     TransientError,
-    as_input_error,
     as_read_error,
     not_installed,
     with_retries,
@@ -55,7 +54,7 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[RemoteObject]
     except ImportError as error:
         raise not_installed(scheme, error) from error
     except RefusedError as error:
-        raise as_input_error(address, error) from error
+        raise InputError(f"{address}: {error}", hint=error.hint) from error
     except TransientError as error:
         raise as_read_error(address, error) from error
     if not found:
