@@ -8,72 +8,23 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 from llama_cli.errors import InputError
 from llama_cli.storage.address import is_remote, unknown_scheme
+from llama_cli.storage.reader import RemoteObject
 from llama_cli.storage.resolve import find_files
 
 STANDARD_INPUT = Path("/dev/stdin")
 
 
-class Input(Protocol):
-    """One input, wherever it is."""
-
-    @property
-    def name(self) -> str:
-        """What messages, the column ``source`` and the output's footer call it."""
-        ...
-
-    @property
-    def file_name(self) -> str:
-        """Its name without a folder, which may tell its format."""
-        ...
-
-    @property
-    def address(self) -> str:
-        """Its path or URL, by which a later run knows it again."""
-        ...
-
-    @property
-    def is_regular(self) -> bool:
-        """Whether it is a file that can be read again."""
-        ...
-
-    @property
-    def seekable(self) -> bool:
-        """Whether any part of it can be read without those before."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """What changes when its content does; empty where only reading it tells."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """Its size in bytes; None where that is not known, as of a pipe."""
-        ...
-
-    def open(self) -> BinaryIO:
-        """Open it for reading bytes.
-
-        Raises:
-            InputError: it cannot be opened.
-        """
-        ...
-
-    def named(self, name: str) -> Self:
-        """The same input under another name."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file, or a pipe, on this machine."""
+    """A file, or a pipe, on this machine. It says of itself what a `RemoteObject` does."""
 
     path: Path
     name: str
+    version = ""  # a disk's time of a file's last change may be wrong
 
     @property
     def file_name(self) -> str:
@@ -86,10 +37,6 @@ class InputFile:
     @property
     def seekable(self) -> bool:
         return self.is_regular
-
-    @property
-    def version(self) -> str:
-        return ""  # a disk's time of a file's last change may be wrong
 
     def named(self, name: str) -> Self:
         return replace(self, name=name)
@@ -106,12 +53,20 @@ class InputFile:
         return self.path.stat().st_size if self.is_regular else None
 
     def open(self) -> BinaryIO:
+        """Open it for reading bytes.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
         try:
             return self.path.open("rb", buffering=0)
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: no such file") from error
         except OSError as error:
             raise InputError(f"{self.path}: cannot open: {error.strerror}") from error
+
+
+Input = InputFile | RemoteObject
 
 
 def is_descriptor(path: Path) -> bool:

@@ -28,13 +28,13 @@ class RemoteObject(abc.ABC):
     """One file on a server, in the version that was found.
 
     Attributes:
-        name: what an input is called; its URL, unless a run knew it by another name.
-        address: its URL as it may be shown.
-        file_name: its name without a folder.
-        size: bytes; None where the server does not say.
-        version: what changes when its content does; empty where the server does not say.
-        seekable: whether any part of it can be had without those before.
-        is_regular: true, as it can be asked for again.
+        name: what messages, the column ``source`` and the output's footer call it.
+        address: its URL as it may be shown, by which a later run knows it again.
+        file_name: its name without a folder, which may tell its format.
+        size: bytes; None where that is not known.
+        version: what changes when its content does; empty where only reading it tells.
+        seekable: whether any part of it can be read without those before.
+        is_regular: whether it can be read again, as all files on servers can.
     """
 
     name: str
