@@ -139,7 +139,7 @@ def test_an_interrupted_run_resumes_without_the_hub(
     texts.write_text("".join(f"water {number}\n" for number in range(30_000)))
     words = ("embed", texts, "-m", REPO, "--commit-interval", "0", "--batch-size", "64")
     process = start(*words)
-    wait_for(lambda: (run := read_unfinished(output)) and run.last)
+    wait_for(lambda: (run := read_unfinished(output)) and run.commits)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")

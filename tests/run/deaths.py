@@ -31,7 +31,7 @@ AFTER_TWO_COMMITS = "JournalFile.add = add_and_die"
 IN_THE_SECOND_INPUT = """
 def add_and_look(journal, commit):
     add(journal, commit)
-    if commit.checkpoint["position"]["source"] >= 1:
+    if commit.checkpoint["position"]["input_index"] >= 1:
         die()
 
 JournalFile.add = add_and_look

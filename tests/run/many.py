@@ -74,7 +74,7 @@ def last_position(job: Job) -> tuple[int, int, int]:
     """Row, number of the input and line of the last commit."""
     last = job.commits()[-1]
     position = last["checkpoint"]["position"]
-    return last["rows"], position["source"], position["line"]
+    return last["rows"], position["input_index"], position["line"]
 
 
 def counts(path: Path, *names: str) -> list[int]:

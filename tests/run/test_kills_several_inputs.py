@@ -51,7 +51,7 @@ class ManyTorment(Torment):
 
     def _place(self, last: dict[str, Any]) -> object:
         position = last["checkpoint"]["position"]
-        return last["rows"] + 1, self._names[position["source"]], position["line"]
+        return last["rows"] + 1, self._names[position["input_index"]], position["line"]
 
 
 @pytest.mark.torture
