@@ -102,7 +102,6 @@ def find_inputs(
     def is_excluded(path: Path) -> bool:
         return os.path.realpath(path) in excluded or is_no_input(path)
 
-    paths: list[Path] = []
     inputs: list[Path | Input] = []  # remote ones among the paths
     for word in words:
         if is_remote(word):
@@ -114,14 +113,12 @@ def find_inputs(
                 _check_readable(path)
         except OSError as error:
             raise InputError(f"{error.filename or word}: {error.strerror}") from error
-        paths += found
         inputs += found
-    if paths.count(STANDARD_INPUT) > 1:
+    if inputs.count(STANDARD_INPUT) > 1:
         raise InputError("standard input can be read once only")
-    if len(paths) == len(inputs) == 1:
-        (path,) = paths
-        regular = InputFile(path, path.name)
-        return [regular if regular.is_regular else InputFile(path, "pipe")]
+    if len(inputs) == 1 and isinstance(only := inputs[0], Path):
+        regular = InputFile(only, only.name)
+        return [regular if regular.is_regular else InputFile(only, "pipe")]
     return [_named_by_path(file) if isinstance(file, Path) else file for file in inputs]
 
 
