@@ -52,14 +52,6 @@ def _have_common_type(*fields: pa.Field) -> bool:
     return True
 
 
-def no_common_type(name: str, column: str) -> InputError:
-    """The error of a carried column whose values have no type in common."""
-    return InputError(
-        f"{name}: the values of {column} have no type in common, so that column cannot be kept",
-        hint="leave it out of `keep`",
-    )
-
-
 def storable(schema: pa.Schema) -> pa.Schema:
     """The columns in types that a Parquet file can have, where all values are null or empty.
 

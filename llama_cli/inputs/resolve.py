@@ -6,113 +6,50 @@ import difflib
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.remote import find_remote
 from llama_cli.storage.address import is_remote, unknown_scheme
+from llama_cli.storage.reader import RemoteObject
+from llama_cli.storage.resolve import find_files
 
 STANDARD_INPUT = Path("/dev/stdin")
 
 
-class Input(Protocol):
-    """One input, wherever it is."""
-
-    @property
-    def name(self) -> str:
-        """What messages, the column ``source`` and the output's footer call it."""
-        ...
-
-    @property
-    def file_name(self) -> str:
-        """Its name without a folder, which may tell its format."""
-        ...
-
-    @property
-    def address(self) -> str:
-        """Its path or URL, by which a later run knows it again."""
-        ...
-
-    @property
-    def is_regular(self) -> bool:
-        """Whether it is a file that can be read again."""
-        ...
-
-    @property
-    def seekable(self) -> bool:
-        """Whether any part of it can be read without those before."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """What changes when its content does; empty where only reading it tells."""
-        ...
-
-    def size(self) -> int | None:
-        """Its size in bytes; None where that is not known, as of a pipe."""
-        ...
-
-    def open(self) -> BinaryIO:
-        """Open it for reading bytes.
-
-        Raises:
-            InputError: it cannot be opened.
-        """
-        ...
-
-    def named(self, name: str) -> Self:
-        """The same input under another name."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file, or a pipe, on this machine.
-
-    Attributes:
-        path: where it is.
-        name: what messages, the column ``source`` and the output's footer call it.
-    """
+    """A file, or a pipe, on this machine. It says of itself what a `RemoteObject` does."""
 
     path: Path
     name: str
+    version = ""  # a disk's time of a file's last change may be wrong
 
     @property
     def file_name(self) -> str:
-        """Its name without a folder."""
         return self.path.name
 
     @property
     def address(self) -> str:
-        """Its path from the root."""
         return str(self.path.absolute())
 
     @property
     def seekable(self) -> bool:
-        """Whether it is a regular file."""
         return self.is_regular
 
-    @property
-    def version(self) -> str:
-        """Empty: a disk's time of a file's last change may be wrong."""
-        return ""
-
     def named(self, name: str) -> Self:
-        """The same input under another name."""
-        return type(self)(self.path, name)
+        return replace(self, name=name)
 
     def __str__(self) -> str:
         return str(self.path)
 
     @property
     def is_regular(self) -> bool:
-        """Whether it is a file that can be read again."""
         return self.path.is_file() and not is_descriptor(self.path)
 
+    @property
     def size(self) -> int | None:
-        """Its size in bytes; None of a pipe."""
         return self.path.stat().st_size if self.is_regular else None
 
     def open(self) -> BinaryIO:
@@ -127,6 +64,9 @@ class InputFile:
             raise InputError(f"{self.path}: no such file") from error
         except OSError as error:
             raise InputError(f"{self.path}: cannot open: {error.strerror}") from error
+
+
+Input = InputFile | RemoteObject
 
 
 def is_descriptor(path: Path) -> bool:
@@ -162,11 +102,10 @@ def find_inputs(
     def is_excluded(path: Path) -> bool:
         return os.path.realpath(path) in excluded or is_no_input(path)
 
-    paths: list[Path] = []
     inputs: list[Path | Input] = []  # remote ones among the paths
     for word in words:
         if is_remote(word):
-            inputs += find_remote(word, [url for url in exclude if isinstance(url, str)])
+            inputs += find_files(word, [url for url in exclude if isinstance(url, str)])
             continue
         try:
             found = _expand(word, is_excluded)
@@ -174,14 +113,12 @@ def find_inputs(
                 _check_readable(path)
         except OSError as error:
             raise InputError(f"{error.filename or word}: {error.strerror}") from error
-        paths += found
         inputs += found
-    if paths.count(STANDARD_INPUT) > 1:
+    if inputs.count(STANDARD_INPUT) > 1:
         raise InputError("standard input can be read once only")
-    if len(paths) == len(inputs) == 1:
-        (path,) = paths
-        regular = InputFile(path, path.name)
-        return [regular if regular.is_regular else InputFile(path, "pipe")]
+    if len(inputs) == 1 and isinstance(only := inputs[0], Path):
+        regular = InputFile(only, only.name)
+        return [regular if regular.is_regular else InputFile(only, "pipe")]
     return [_named_by_path(file) if isinstance(file, Path) else file for file in inputs]
 
 
@@ -198,16 +135,15 @@ def _expand(word: str, is_excluded: Callable[[Path], bool]) -> list[Path]:
     if (reason := unknown_scheme(word)) and not path.exists():
         raise InputError(reason)
     if path.is_dir():
-        found = [file for file in sorted(_walk(path)) if not is_excluded(file)]
-        if not found:
-            raise InputError(f"{word}: there is no file in this folder")
-        return found
-    if not os.path.lexists(path) and glob.has_magic(word):
-        found = [file for file in match_files(word) if not is_excluded(file)]
-        if not found:
-            raise InputError(f"{word}: no file matches")
-        return found
-    return [path]
+        found, reason = sorted(_walk(path)), "there is no file in this folder"
+    elif not os.path.lexists(path) and glob.has_magic(word):
+        found, reason = match_files(word), "no file matches"
+    else:
+        return [path]
+    wanted = [file for file in found if not is_excluded(file)]
+    if not wanted:
+        raise InputError(f"{word}: {reason}")
+    return wanted
 
 
 def match_files(pattern: str) -> list[Path]:

@@ -85,7 +85,7 @@ class InputSequence(Closing):
         self._choice = ColumnChoice(options.column, options.keep)
         self._formats: dict[int, Format] = {}
         self._pipes: dict[int, ByteStream] = {}  # opened, and not yet read
-        self._sizes = [file.size() for file in files]
+        self._sizes = [file.size for file in files]
         self._opened: dict[int, ByteStream] = {}
         self._rows = 0
         self._next = 0  # input that is read next
@@ -232,7 +232,6 @@ class InputSequence(Closing):
         return [] if self._last is not None else rest
 
     def close(self) -> None:
-        """Close what is open."""
         for stream in (*self._opened.values(), *self._pipes.values()):
             stream.close()
 

@@ -6,7 +6,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import pyarrow as pa
 import xxhash
@@ -51,13 +51,12 @@ class ByteStream:
         return cls(file.open(), file.name)
 
     def close(self) -> None:
-        """Close the file."""
         self.file.close()
 
     def _start(self) -> None:
         self._raw = _RawBytes(self.file, self.name)
         self.compression: Compression | None = find_compression(self._raw.head())
-        self._content: Readable = self._raw
+        self._content: _RawBytes | _Decompressed = self._raw
         if self.compression is not None:
             self._raw.digest = xxhash.xxh3_128()
             self._content = _Decompressed(self._raw, self.compression, self.name)
@@ -177,14 +176,6 @@ _BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")  # after "BZh" and a di
 _COMPRESSED_CHUNK = 1 << 16
 
 
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Some of the next bytes, at most so many; none at the end."""
-        ...
-
-
 def find_compression(head: bytes) -> Compression | None:
     """How a stream that begins like this is compressed; None where it is not."""
     if head[1:4] == _SKIPPABLE and 0x50 <= head[0] <= 0x5F:  # noqa: PLR2004 - see above
@@ -229,7 +220,7 @@ class _Members:
     """
 
     def __init__(
-        self, compressed: Readable, make_decompressor: Callable[[], Any], padding: int
+        self, compressed: _RawBytes, make_decompressor: Callable[[], Any], padding: int
     ) -> None:
         """Read from the start.
 
@@ -283,7 +274,7 @@ _DECOMPRESSORS: dict[str, tuple[Callable[[], Any], int]] = {
 class _Decompressed:
     """The content of a compressed stream; that of several end to end is one."""
 
-    def __init__(self, compressed: Readable, kind: Compression, name: str) -> None:
+    def __init__(self, compressed: _RawBytes, kind: Compression, name: str) -> None:
         self._kind = kind
         self._name = name
         self._content: Any

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.errors import LlamaCliError, ModelError
-from llama_cli.models.choice import RepoModel, choose_model, is_complete, list_models
-from llama_cli.models.file import HubOrigin, ModelFile
+from llama_cli.models.choice import RepoModel, choose_model, list_models
+from llama_cli.models.file import ModelFile
 from llama_cli.models.hub_cache import RepoCache, has_digest, list_commits, translated_errors
 from llama_cli.models.names import HubName
 from llama_cli.storage.download import rough_size
@@ -48,7 +48,7 @@ class CachedModel:
 
     def file(self) -> ModelFile:
         """The model as runs use it."""
-        origin = HubOrigin(self.listing.repo, self.listing.commit, self.model.name)
+        origin = f"hf:{self.listing.repo}@{self.listing.commit}/{self.model.name}"
         return ModelFile(self.paths[0], builtin=False, origin=origin)
 
     def log_choice(self, name: HubName) -> None:
@@ -94,8 +94,11 @@ def list_cached() -> list[CachedModel]:
     for repo, commit in list_commits():
         with contextlib.suppress(LlamaCliError, RefusedError):
             listing = RepoCache(repo).cached_listing(commit)
-            models = (CachedModel(listing, model) for model in list_models(listing))
-            found += [cached for cached in models if is_complete(cached.model)]
+            found += [
+                CachedModel(listing, model)
+                for model in list_models(listing)
+                if not model.missing_part
+            ]
     return found
 
 

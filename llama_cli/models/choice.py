@@ -49,6 +49,12 @@ class RepoModel:
         """The type of its weights, as far as its name says it."""
         return weights_in_name(self.name)
 
+    @property
+    def missing_part(self) -> str | None:
+        """Name of a part that is not there; None where all are."""
+        there = {file.name for file in self.files}
+        return next((part for part in part_names(self.name) if part not in there), None)
+
 
 def weights_in_name(name: str) -> str | None:
     """The type of weights that a file's name ends in, such as ``Q8_0``."""
@@ -140,18 +146,7 @@ def _group(listing: Listing) -> dict[str, RepoModel]:
     return {first: RepoModel(tuple(files)) for first, files in groups.items()}
 
 
-def is_complete(model: RepoModel) -> bool:
-    """Whether all its parts are there."""
-    return _missing_part(model) is None
-
-
 def _complete(repo: str, model: RepoModel) -> RepoModel:
-    part = _missing_part(model)
-    if part is not None:
+    if part := model.missing_part:
         raise ModelError(f"{repo}: {part}, a part of the model, is missing there")
     return model
-
-
-def _missing_part(model: RepoModel) -> str | None:
-    there = {file.name for file in model.files}
-    return next((part for part in part_names(model.name) if part not in there), None)

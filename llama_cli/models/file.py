@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.errors import ModelError
 from llama_cli.models.builtin.file import DEFAULT_SHA256
 from llama_cli.splits import model_parts
-from llama_cli.storage.cache import cache_folder, replace_file
+from llama_cli.storage.cache import cache_folder, load_json, store_json
 from llama_cli.storage.download import file_sha256
 
 _REMEMBERED = "sha256.json"
@@ -24,36 +22,19 @@ _TINY = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class HubOrigin:
-    """Where a model of the Hugging Face Hub comes from.
-
-    Attributes:
-        repo: ``owner/name``.
-        commit: of the repository, 40 hex digits.
-        filename: in the repository; of a model in several parts, the first.
-    """
-
-    repo: str
-    commit: str
-    filename: str
-
-    def __str__(self) -> str:
-        return f"hf:{self.repo}@{self.commit}/{self.filename}"
-
-
-@dataclass(frozen=True, slots=True)
 class ModelFile:
     """A model on disk.
 
     Attributes:
         path: the GGUF file; of a model in several parts, the first.
         builtin: whether it is the one inside the package.
-        origin: where on the Hub it comes from; None for other files.
+        origin: where on the Hub it comes from, as ``hf:owner/name@commit/filename``, of a model in
+            several parts with the first; empty for other files.
     """
 
     path: Path
     builtin: bool
-    origin: HubOrigin | None = None
+    origin: str = ""
 
     @property
     def parts(self) -> list[Path]:
@@ -100,10 +81,7 @@ def remember_sha256(path: Path, digest: str) -> str:
     Raises:
         OSError: the file is not there. A cache that cannot be used is no error.
     """
-    known = _load() | {_key(path): digest}
-    folder = cache_folder()
-    if folder is not None:
-        replace_file(folder / _REMEMBERED, json.dumps(known))
+    store_json(_REMEMBERED, _load() | {_key(path): digest})
     return digest
 
 
@@ -113,14 +91,10 @@ def _key(path: Path) -> str:
 
 
 def _load() -> dict[str, str]:
-    folder = cache_folder()
-    if folder is None:
+    known = load_json(_REMEMBERED)
+    if not isinstance(known, dict):
         return {}
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(folder.joinpath(_REMEMBERED).read_text("utf-8"))
-        if isinstance(known, dict):
-            return {str(key): str(value) for key, value in known.items()}
-    return {}
+    return {str(key): str(value) for key, value in known.items()}
 
 
 def float_copies_folder() -> Path | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from llama_cli.errors import ModelError
 from llama_cli.models.cached import CachedModel, drop_damaged, find_cached, nearest_cached
@@ -63,8 +62,17 @@ def _find(name: HubName, on_progress: ProgressCallback) -> CachedModel:
             f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to download it",
             hint=nearest_cached(name),
         )
-    with _translated(name):
+    no_file = "" if name.forced else f", and there is no such local file as {name}"
+    try:
         return _follow(name, cached, on_progress)
+    except RefusedError as error:
+        words = f"{name.repo}: {error}{no_file if error.missing else ''}"
+        raise ModelError(words, hint=error.hint) from error
+    except TransientError as error:
+        raise ModelError(
+            f"{name.repo}: {error}{no_file}",
+            hint="try again later; what has been downloaded is kept",
+        ) from error
 
 
 def _is_certain(name: HubName, cached: CachedModel) -> bool:
@@ -161,19 +169,3 @@ def _check_room(cache: RepoCache, files: Sequence[RepoFile]) -> None:
             f"{folder}: {rough_size(size)} are to be downloaded, and {rough_size(free)} are free",
             hint="free some room, or keep the cache on another disk with HF_HOME",
         )
-
-
-@contextlib.contextmanager
-def _translated(name: HubName) -> Iterator[None]:
-    """Turn what the Hub says, or does not, into an error for the user."""
-    no_file = "" if name.forced else f", and there is no such local file as {name}"
-    try:
-        yield
-    except RefusedError as error:
-        words = f"{name.repo}: {error}{no_file if error.missing else ''}"
-        raise ModelError(words, hint=error.hint) from error
-    except TransientError as error:
-        raise ModelError(
-            f"{name.repo}: {error}{no_file}",
-            hint="try again later; what has been downloaded is kept",
-        ) from error

@@ -12,7 +12,6 @@ huggingface_hub takes long to load, and is imported when the cache is used.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 from llama_cli.errors import ModelError
 from llama_cli.models.file import remembered_sha256
 from llama_cli.models.names import HubName
-from llama_cli.storage.cache import cache_folder, replace_file
+from llama_cli.storage.cache import load_json, store_json
 from llama_cli.storage.download import file_git_sha1
 from llama_cli.storage.hub import COMMIT, DIGEST, Listing, RepoFile, is_sha256
 from llama_cli.storage.retry import RefusedError
@@ -142,18 +141,14 @@ def list_commits() -> list[tuple[str, str]]:
 
 def remember_listing(listing: Listing) -> None:
     """Keep it for runs without a network; a cache that cannot be written is no error."""
-    path = _listing_path(listing.repo, listing.commit)
-    if path is not None:
-        replace_file(path, json.dumps([file._asdict() for file in listing.files]))
+    entries = [file._asdict() for file in listing.files]
+    store_json(_listing_name(listing.repo, listing.commit), entries)
 
 
 def recall_listing(repo: str, commit: str) -> Listing | None:
     """The listing of that commit, if it was seen before."""
-    path = _listing_path(repo, commit)
-    if path is None:
-        return None
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RefusedError):
-        entries = json.loads(path.read_text("utf-8"))
+    entries = load_json(_listing_name(repo, commit))
+    with contextlib.suppress(TypeError, AttributeError, RefusedError):  # None, or not a listing
         return Listing(repo, commit, tuple(RepoFile(**entry) for entry in entries))
     return None
 
@@ -187,9 +182,8 @@ def _root() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def _listing_path(repo: str, commit: str) -> Path | None:
-    folder = cache_folder()
-    return folder / "hub" / repo.replace("/", "--") / f"{commit}.json" if folder else None
+def _listing_name(repo: str, commit: str) -> str:
+    return f"hub/{repo.replace('/', '--')}/{commit}.json"
 
 
 def _cached_file(path: Path, folder: Path) -> RepoFile:

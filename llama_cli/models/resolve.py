@@ -32,7 +32,8 @@ def resolve_model(
 
     Raises:
         ModelError: it is not there, not a file, or cannot be downloaded.
-        UsageError: ``filename`` was given without a folder, or is missing where it is needed.
+        UsageError: ``filename`` was given without a folder or beside another file, or is missing
+            where it is needed.
     """
     if model is None or (model == BUILTIN and not os.path.lexists(model)):
         if filename is not None:
@@ -43,7 +44,14 @@ def resolve_model(
     name = hub_name(model)
     if name is None:
         return _on_disk(model, filename)
-    return resolve_on_hub(with_file(name, filename), on_progress)
+    if filename is not None:
+        if name.file is not None:
+            raise UsageError(
+                f"`filename={filename}`: `model` names the file {name.file} already",
+                option="filename",
+            )
+        name = dataclasses.replace(name, file=filename)
+    return resolve_on_hub(name, on_progress)
 
 
 def find_on_disk(model: str) -> ModelFile:
@@ -74,21 +82,6 @@ def hub_name(model: str) -> HubName | None:
     if not model.startswith(PREFIX) and os.path.lexists(model):
         return None
     return parse_hub_name(model)
-
-
-def with_file(name: HubName, filename: str | None) -> HubName:
-    """The name with the file that ``filename`` chooses.
-
-    Raises:
-        UsageError: the name has a file already.
-    """
-    if filename is None:
-        return name
-    if name.file is not None:
-        raise UsageError(
-            f"`filename={filename}`: `model` names the file {name.file} already", option="filename"
-        )
-    return dataclasses.replace(name, file=filename)
 
 
 def _on_disk(model: str, filename: str | None) -> ModelFile:

@@ -7,14 +7,13 @@ import os
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetFormatError
 from llama_cli.output.errors import translated_errors
 from llama_cli.storage.address import is_remote
-from llama_cli.storage.reader import RemoteFile
 from llama_cli.storage.resolve import find_file
 
 METADATA_KEY = "llama_cli"
@@ -201,7 +200,7 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance | None:
 def _open(path: str | os.PathLike[str]) -> BinaryIO:
     """Opened by Python: Arrow takes no names that are not UTF-8."""
     if isinstance(path, str) and is_remote(path):
-        return cast(BinaryIO, RemoteFile(find_file(path)))
+        return find_file(path).open()
     return Path(path).open("rb")
 
 

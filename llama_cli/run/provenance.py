@@ -62,7 +62,7 @@ def make_provenance(
             architecture=facts.architecture,
             quantization=facts.quantization,
             dimension=facts.dimension,
-            source=str(job.model.origin or ""),
+            source=job.model.origin,
         ),
         pooling=model.pooling,
         normalized=job.embedder.normalize,

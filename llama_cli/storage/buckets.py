@@ -10,11 +10,11 @@ import contextlib
 import ctypes
 import datetime
 import functools
+import glob
 import os
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
-from llama_cli.storage.address import rest_of, scheme_of
-from llama_cli.storage.glob import (
-    fixed_folder,
-    has_pattern,
-    in_folder,
-    is_deep,
-    matching,
-)
+from llama_cli.storage.address import rest_of, scheme_of, shown
+from llama_cli.storage.glob import find_names, fixed_folder, is_deep
+from llama_cli.storage.reader import RemoteObject
 from llama_cli.storage.retry import (
     ChangedError,
     RefusedError,
@@ -79,41 +74,16 @@ _PIECE = 8 << 20
 _PIECES_UNDER_WAY = 4
 
 
-@dataclass(frozen=True, slots=True)
-class BucketFile:
-    """A file in a bucket.
+class BucketFile(RemoteObject):
+    """A file in a bucket, whose version is an ETag or a generation."""
 
-    Attributes:
-        scheme: ``s3`` or ``gs``.
-        path: bucket and name, as Arrow writes them.
-        size: bytes.
-        version: what the server calls this content: an ETag, or a generation.
-    """
+    __slots__ = ()
 
-    scheme: str
-    path: str
-    size: int
-    version: str
-    has_ranges: bool = True
-
-    @property
-    def address(self) -> str:
-        """Its URL."""
-        return f"{self.scheme}://{self.path}"
-
-    @property
-    def file_name(self) -> str:
-        """Its name without a folder."""
-        return posixpath.basename(self.path)
-
-    def open(self) -> BucketReader:
-        """Prepare to read it once."""
+    def open_parts(self) -> BucketReader:
         return BucketReader(self)
 
 
 class BucketReader:
-    """Reads a file in a bucket."""
-
     def __init__(self, file: BucketFile) -> None:
         self._file = file
         self._opened: Any = None
@@ -121,9 +91,9 @@ class BucketReader:
     def fetch(self, start: int, size: int) -> bytes:
         """A part, if the file was still the same after that part was sent."""
         try:
-            with translated(self._file.scheme):
+            with translated(scheme_of(self._file.address)):
                 if self._opened is None:
-                    self._opened = _open(self._file.scheme, self._file.path)
+                    self._opened = _open(self._file.address)
                 data: bytes = self._opened.read_at(size, start)
         except (TransientError, RefusedError) as error:
             self.close()
@@ -136,7 +106,6 @@ class BucketReader:
         return data
 
     def close(self) -> None:
-        """Let go of it."""
         self._opened = None
 
     def _check_version(self) -> None:
@@ -160,11 +129,17 @@ def find_bucket_file(url: str) -> BucketFile:
         RefusedError: there is none, or it may not be read.
         InputError: a library is missing.
     """
-    scheme, path = scheme_of(url), rest_of(url)
-    with translated(scheme):
-        opened = _open(scheme, path)
+    with translated(scheme_of(url)):
+        opened = _open(url)
         size = opened.size()
-    return BucketFile(scheme, path, size, _version_of(opened, size))
+    address = shown(url)
+    return BucketFile(
+        name=address,
+        address=address,
+        file_name=posixpath.basename(url),
+        size=size,
+        version=_version_of(opened, size),
+    )
 
 
 def find_in_bucket(url: str) -> BucketFile | None:
@@ -180,8 +155,7 @@ def find_in_bucket(url: str) -> BucketFile | None:
     except RefusedError as error:
         if not error.missing:
             raise
-    scheme, bucket = scheme_of(url), rest_of(url).partition("/")[0]
-    if _kind_of(scheme, bucket) == fs.FileType.NotFound:
+    if _kind_of(url, _bucket_of(url)) == fs.FileType.NotFound:
         raise RefusedError("no such bucket")
     return None
 
@@ -194,48 +168,45 @@ def expand_bucket(url: str) -> list[str]:
         RefusedError: there are none, or they may not be listed.
         InputError: a library is missing.
     """
-    scheme, path = scheme_of(url), rest_of(url)
-    bucket, _, name = path.partition("/")
-    if not bucket or has_pattern(bucket):
+    bucket, _, name = rest_of(url).partition("/")
+    if not bucket or glob.has_magic(bucket):
         raise RefusedError("the name of a bucket is missing")
+    path, is_pattern = name.rstrip("/"), False
     if name and not name.endswith("/"):
-        kind = _kind_of(scheme, path)
+        kind = _kind_of(url, rest_of(url))
         if kind == fs.FileType.File:
             return [url]
-        if kind == fs.FileType.NotFound:
-            if not has_pattern(name):
-                raise RefusedError("no such file", missing=True)
-            names = _list(scheme, bucket, fixed_folder(name), recursive=is_deep(name))
-            return _urls(scheme, bucket, matching(names, name), "no file matches")
-    folder = name.rstrip("/")
-    names = in_folder(_list(scheme, bucket, folder, recursive=True), folder)
-    return _urls(scheme, bucket, names, "there is no file in this folder")
+        is_pattern = kind == fs.FileType.NotFound
+        if is_pattern and not glob.has_magic(name):
+            raise RefusedError("no such file", missing=True)
+    folder = fixed_folder(path) if is_pattern else path
+    names = _list(url, folder, recursive=not is_pattern or is_deep(path))
+    found = find_names(names, path, is_pattern=is_pattern)
+    return [f"{scheme_of(url)}://{bucket}/{name}" for name in found]
 
 
-def _urls(scheme: str, bucket: str, names: list[str], otherwise: str) -> list[str]:
-    if not names:
-        raise RefusedError(otherwise, missing=True)
-    return [f"{scheme}://{bucket}/{name}" for name in names]
-
-
-def _list(scheme: str, bucket: str, folder: str, *, recursive: bool) -> list[str]:
+def _list(url: str, folder: str, *, recursive: bool) -> list[str]:
     """Names of files in a folder of a bucket."""
+    bucket = _bucket_of(url)
     base = f"{bucket}/{folder}".rstrip("/")
     selector = fs.FileSelector(base, recursive=recursive, allow_not_found=bool(folder))
-    with translated(scheme):
-        found = open_filesystem(scheme, bucket).get_file_info(selector)
+    with translated(scheme_of(url)):
+        found = open_filesystem(url).get_file_info(selector)
     files = [info.path for info in found if info.type == fs.FileType.File]
     return [path.removeprefix(f"{bucket}/") for path in files]
 
 
-def _kind_of(scheme: str, path: str) -> fs.FileType:
-    bucket = path.partition("/")[0]
-    with translated(scheme):
-        return open_filesystem(scheme, bucket).get_file_info(path).type
+def _kind_of(url: str, path: str) -> fs.FileType:
+    with translated(scheme_of(url)):
+        return open_filesystem(url).get_file_info(path).type
 
 
-def _open(scheme: str, path: str) -> Any:
-    return open_filesystem(scheme, path.partition("/")[0]).open_input_file(path)
+def _open(url: str) -> Any:
+    return open_filesystem(url).open_input_file(rest_of(url))
+
+
+def _bucket_of(url: str) -> str:
+    return rest_of(url).partition("/")[0]
 
 
 def _version_of(opened: Any, size: int) -> str:
@@ -256,10 +227,9 @@ def send_to_bucket(file: Path, url: str) -> None:
         RefusedError: it will not have it.
         OSError: the file cannot be read.
     """
-    scheme, path = scheme_of(url), rest_of(url)
-    filesystem = open_filesystem(scheme, path.partition("/")[0])
+    scheme, filesystem = scheme_of(url), open_filesystem(url)
     with translated(scheme):
-        stream = filesystem.open_output_stream(path)
+        stream = filesystem.open_output_stream(rest_of(url))
     _never_close(stream)
     for number, piece in enumerate(_pieces(file), start=1):
         with translated(scheme):
@@ -288,18 +258,18 @@ def _pieces(file: Path) -> Iterator[bytes]:
 # --- The file systems, and what they say ---------------------------------------------------------
 
 
-def open_filesystem(scheme: str, bucket: str) -> fs.FileSystem:
-    """The file system that a bucket is in.
+def open_filesystem(url: str) -> fs.FileSystem:
+    """The file system that a file's bucket is in.
 
     Raises:
         InputError: this Arrow was built without it.
     """
     # Arrow reads these variables for URIs that it takes apart itself, but not here.
-    ask = os.environ.get
+    ask, scheme = os.environ.get, scheme_of(url)
     try:
         if scheme == "s3":
             endpoint = ask("AWS_ENDPOINT_URL_S3") or ask("AWS_ENDPOINT_URL")
-            return _open_s3(bucket, endpoint, anonymous=_is_on("AWS_NO_SIGN_REQUEST"))
+            return _open_s3(_bucket_of(url), endpoint, anonymous=_is_on("AWS_NO_SIGN_REQUEST"))
         # The variable that Google's own libraries have for servers that stand in for theirs.
         endpoint = ask("STORAGE_EMULATOR_HOST")
         return _open_gs(endpoint, anonymous=_is_on("CLOUDSDK_AUTH_DISABLE_CREDENTIALS"))

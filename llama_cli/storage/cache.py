@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def cache_folder() -> Path | None:
@@ -21,15 +23,29 @@ def cache_folder() -> Path | None:
     return folder / "llama-cli"
 
 
-def replace_file(path: Path, text: str) -> None:
+def load_json(name: str) -> Any:
+    """What a file of the cache has; None where there is none that can be read."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((folder / name).read_text("utf-8"))
+    return None
+
+
+def store_json(name: str, value: Any) -> None:
     """Replace a file of the cache in one step, so that runs side by side never read half of it.
 
     A cache that cannot be written is no error.
     """
+    folder = cache_folder()
+    if folder is None:
+        return
+    path = folder / name
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
         ) as file:
-            file.write(text)
+            json.dump(value, file)
         Path(file.name).replace(path)

@@ -6,12 +6,9 @@ import glob
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from llama_cli.storage.retry import RefusedError
+
 _ANY_DEPTH = "**"
-
-
-def has_pattern(path: str) -> bool:
-    """Whether it has ``*``, ``?`` or ``[…]``."""
-    return glob.has_magic(path)
 
 
 def fixed_folder(pattern: str) -> str:
@@ -27,18 +24,21 @@ def is_deep(pattern: str) -> bool:
     return "/" in below or _ANY_DEPTH in below
 
 
-def in_folder(names: Iterable[str], folder: str) -> list[str]:
-    """The names below a folder, hidden ones left out, sorted part by part."""
-    start = f"{folder.rstrip('/')}/" if folder else ""
-    below = (name.removeprefix(start) for name in names if name.startswith(start))
-    found = [rest for rest in below if rest and not any(map(_is_hidden, rest.split("/")))]
-    return [f"{start}{rest}" for rest in sorted(found, key=lambda rest: rest.split("/"))]
+def find_names(names: Iterable[str], path: str, *, is_pattern: bool) -> list[str]:
+    """The names that match a pattern, or are below a folder, without hidden ones.
 
+    Returns:
+        At least one, sorted part by part.
 
-def matching(names: Iterable[str], pattern: str) -> list[str]:
-    """The names that match a pattern, sorted part by part."""
-    wanted = pattern.split("/")
+    Raises:
+        RefusedError: there is none.
+    """
+    below = f"{glob.escape(path)}/**/*" if path else "**/*"
+    wanted = (path if is_pattern else below).split("/")
     found = [name for name in names if _matches(name.split("/"), wanted)]
+    if not found:
+        reason = "no file matches" if is_pattern else "there is no file in this folder"
+        raise RefusedError(reason, missing=True)
     return sorted(found, key=lambda name: name.split("/"))
 
 

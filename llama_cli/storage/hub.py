@@ -7,6 +7,7 @@ load, and is imported when the Hub is asked.
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llama_cli.storage.glob import fixed_folder, has_pattern, in_folder, matching
+from llama_cli.storage.glob import find_names, fixed_folder
 from llama_cli.storage.retry import RefusedError, TransientError, may_pass
 from llama_cli.storage.web import Server, WebFile, asked_pause, explain
 
@@ -153,11 +154,12 @@ def web_file(repo: Repo, commit: str, file: RepoFile, address: str | None = None
     """Where the content of a file is, under the address that users are told."""
     address = address or f"{repo.name}/{file.name}"
     return WebFile(
-        _url(repo, commit, file.name),
-        address,
-        address.rpartition("/")[2],
-        file.size,
-        file.digest,
+        name=address,
+        address=address,
+        file_name=address.rpartition("/")[2],
+        size=file.size,
+        version=file.digest,
+        url=_url(repo, commit, file.name),
         sends_version=False,  # nor need it: a commit does not change
         server=_server(repo),
     )
@@ -257,7 +259,7 @@ def _commit_of(repo: Repo) -> str:
 
 def _list_named(named: RepoPath, commit: str) -> Listing:
     path, repo = named.path, named.repo
-    is_pattern = has_pattern(path)
+    is_pattern = glob.has_magic(path)
     entry = _entry(named, commit) if path else None
     if entry is not None and _is_file(entry):
         return Listing(repo.name, commit, (_file(entry.path, entry),))
@@ -268,10 +270,7 @@ def _list_named(named: RepoPath, commit: str) -> Listing:
         repo.name, folder or None, recursive=True, revision=commit, repo_type=repo.kind
     )
     files = {entry.path: entry for entry in tree if _is_file(entry)}
-    names = matching(files, path) if is_pattern else in_folder(files, path)
-    if not names:
-        reason = "no file matches" if is_pattern else "there is no file in this folder"
-        raise RefusedError(reason, missing=True)
+    names = find_names(files, path, is_pattern=is_pattern)
     return Listing(repo.name, commit, tuple(_file(name, files[name]) for name in names))
 
 
@@ -374,37 +373,40 @@ def _explain(repo: Repo, error: HfHubHTTPError) -> TransientError | RefusedError
     if may_pass(status):
         return TransientError(said, wait=asked_pause(error.response))
     page = f"{constants.ENDPOINT}/{constants.REPO_TYPES_URL_PREFIXES.get(repo.kind, '')}{repo.name}"
-    by_kind: list[tuple[type[Exception], str, str | None]] = [
+    table: list[tuple[bool, RefusedError]] = [
         (
-            GatedRepoError,
-            f"is gated: its owner wants its terms accepted (HTTP {status})",
-            f"accept them at {page} and set HF_TOKEN to a token of that account",
+            isinstance(error, GatedRepoError),
+            RefusedError(
+                f"is gated: its owner wants its terms accepted (HTTP {status})",
+                hint=f"accept them at {page} and set HF_TOKEN to a token of that account",
+            ),
         ),
         (
-            RevisionNotFoundError,
-            f"the repository has no revision {repo.revision} (HTTP {status})",
-            None,
+            isinstance(error, RevisionNotFoundError),
+            RefusedError(f"the repository has no revision {repo.revision} (HTTP {status})"),
         ),
-        (EntryNotFoundError, "the Hub has no such file", None),
+        (isinstance(error, EntryNotFoundError), RefusedError("the Hub has no such file")),
+        (
+            status == HTTPStatus.UNAUTHORIZED,
+            RefusedError(
+                "is not on the Hub, or not for everybody (HTTP 401)",
+                hint="check the name; if it is private or gated, set HF_TOKEN to a valid token, or "
+                "log in with hf auth login",
+                missing=True,
+            ),
+        ),
+        (
+            status == HTTPStatus.NOT_FOUND,
+            RefusedError(
+                "is not on the Hub (HTTP 404)",
+                hint="check the name; if it is private, set HF_TOKEN to a token that may read it",
+                missing=True,
+            ),
+        ),
+        (
+            status == HTTPStatus.FORBIDDEN,
+            RefusedError(f"the Hub refuses: {said}", hint="check HF_TOKEN and what it may read"),
+        ),
     ]
-    by_status: dict[int, tuple[str, str]] = {
-        HTTPStatus.UNAUTHORIZED: (
-            "is not on the Hub, or not for everybody (HTTP 401)",
-            "check the name; if it is private or gated, set HF_TOKEN to a valid token, or log in "
-            "with hf auth login",
-        ),
-        HTTPStatus.NOT_FOUND: (
-            "is not on the Hub (HTTP 404)",
-            "check the name; if it is private, set HF_TOKEN to a token that may read it",
-        ),
-    }
-    for kind, words, hint in by_kind:
-        if isinstance(error, kind):
-            return RefusedError(words, hint=hint)
-    if status in by_status:
-        words, hint = by_status[status]
-        return RefusedError(words, hint=hint, missing=True)
-    denied = status == HTTPStatus.FORBIDDEN
-    return RefusedError(
-        f"the Hub refuses: {said}", hint="check HF_TOKEN and what it may read" if denied else None
-    )
+    refused = RefusedError(f"the Hub refuses: {said}")
+    return next((refusal for applies, refusal in table if applies), refused)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import abc
+import dataclasses
 import io
-from typing import Protocol
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, Self, cast
 
 from llama_cli.storage.retry import (
     ChangedError,
     RefusedError,
-    Retry,
     TransientError,
     as_read_error,
+    with_retries,
 )
 
 # Bytes to ask for at a time where a file is read from start to end, so that the way to the server
@@ -20,37 +23,42 @@ _FIRST_AHEAD = (1 << 20) + (1 << 16)
 _MOST_AHEAD = 8 << 20
 
 
-class RemoteObject(Protocol):
-    """One file on a server, in the version that was found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteObject(abc.ABC):
+    """One file on a server, in the version that was found.
 
-    @property
-    def address(self) -> str:
-        """Its URL as it may be shown."""
-        ...
+    Attributes:
+        name: what messages, the column ``source`` and the output's footer call it.
+        address: its URL as it may be shown, by which a later run knows it again.
+        file_name: its name without a folder, which may tell its format.
+        size: bytes; None where that is not known.
+        version: what changes when its content does; empty where only reading it tells.
+        seekable: whether any part of it can be read without those before.
+        is_regular: whether it can be read again, as all files on servers can.
+    """
 
-    @property
-    def file_name(self) -> str:
-        """Its name without a folder."""
-        ...
+    name: str
+    address: str
+    file_name: str
+    size: int | None
+    version: str
+    seekable: bool = True
+    is_regular = True
 
-    @property
-    def size(self) -> int | None:
-        """Bytes; None where the server does not say."""
-        ...
+    @abc.abstractmethod
+    def open_parts(self) -> PartReader:
+        """Prepare to read it once, part by part."""
 
-    @property
-    def version(self) -> str:
-        """What changes when its content does; empty where the server does not say."""
-        ...
+    def open(self) -> BinaryIO:
+        """Open it for reading bytes. The server is asked when the first are read."""
+        return cast(BinaryIO, RemoteFile(self))
 
-    @property
-    def has_ranges(self) -> bool:
-        """Whether any part of it can be had without those before."""
-        ...
+    def named(self, name: str) -> Self:
+        """The same file under another name."""
+        return dataclasses.replace(self, name=name)
 
-    def open(self) -> PartReader:
-        """Prepare to read it once."""
-        ...
+    def __str__(self) -> str:
+        return self.address
 
 
 class PartReader(Protocol):
@@ -66,9 +74,7 @@ class PartReader(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        ...
+    def close(self) -> None: ...
 
 
 class RemoteFile(io.RawIOBase):
@@ -80,7 +86,7 @@ class RemoteFile(io.RawIOBase):
     def __init__(self, remote: RemoteObject) -> None:
         super().__init__()
         self._remote = remote
-        self._reader = remote.open()
+        self._reader = remote.open_parts()
         self._position = 0
         self._ahead = b""
         self._ahead_at = 0
@@ -128,7 +134,6 @@ class RemoteFile(io.RawIOBase):
         return b"".join(parts)
 
     def close(self) -> None:
-        """Let go of the connection."""
         if not self.closed:
             self._ahead = b""
             self._reader.close()
@@ -162,18 +167,12 @@ class RemoteFile(io.RawIOBase):
 
     def _fetch(self, size: int) -> bytes:
         try:
-            return self._fetch_again(size)
+            return with_retries(lambda: self._fetch_once(size), self._remote.address)
         except (TransientError, RefusedError, ChangedError) as error:
             raise as_read_error(self._remote.address, error) from error
 
-    def _fetch_again(self, size: int) -> bytes:
-        retry = Retry(self._remote.address)
-        while True:
-            try:
-                data = self._reader.fetch(self._position, size)
-            except TransientError as error:
-                retry.wait(error)
-            else:
-                if data or self._remote.size is None:
-                    return data
-                retry.wait(TransientError("it ended too early"))
+    def _fetch_once(self, size: int) -> bytes:
+        data = self._reader.fetch(self._position, size)
+        if not data and self._remote.size is not None:
+            raise TransientError("it ended too early")
+        return data

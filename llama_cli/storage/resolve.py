@@ -14,7 +14,6 @@ from llama_cli.storage.retry import (
     FIRST_PAUSES,
     RefusedError,
     TransientError,
-    as_input_error,
     as_read_error,
     not_installed,
     with_retries,
@@ -43,18 +42,24 @@ def find_files(url: str, left_out: Iterable[str] = ()) -> Sequence[RemoteObject]
     url = f"{scheme}{url[len(scheme) :]}"  # in small letters
     left_out = {normalized(other) for other in left_out}
     try:
+        found: Sequence[RemoteObject]
         if scheme in BUCKETS:
-            return _find_in_bucket(url, address, left_out)
-        if scheme == HUB:
+            found = _find_in_bucket(url, address, left_out)
+        elif scheme == HUB:
             found = with_retries(lambda: expand_repo(url), address, FIRST_PAUSES)
-            return _without(found, address, left_out)
-        return [with_retries(lambda: find_web_file(url), address, FIRST_PAUSES)]
+            if len(found) > 1:
+                found = [file for file in found if normalized(file.address) not in left_out]
+        else:
+            found = [with_retries(lambda: find_web_file(url), address, FIRST_PAUSES)]
     except ImportError as error:
         raise not_installed(scheme, error) from error
     except RefusedError as error:
-        raise as_input_error(address, error) from error
+        raise InputError(f"{address}: {error}", hint=error.hint) from error
     except TransientError as error:
         raise as_read_error(address, error) from error
+    if not found:
+        raise InputError(f"{address}: there is no file in this folder")
+    return found
 
 
 def find_file(url: str) -> RemoteObject:
@@ -73,13 +78,4 @@ def _find_in_bucket(url: str, address: str, left_out: set[str]) -> Sequence[Remo
         if name == url or name not in left_out:
             ask = functools.partial(find_bucket_file, name)
             found.append(with_retries(ask, name, FIRST_PAUSES))
-    return _without(found, address, set())
-
-
-def _without(
-    found: Sequence[RemoteObject], address: str, left_out: set[str]
-) -> Sequence[RemoteObject]:
-    rest = [file for file in found if len(found) == 1 or normalized(file.address) not in left_out]
-    if not rest:
-        raise InputError(f"{address}: there is no file in this folder")
-    return rest
+    return found

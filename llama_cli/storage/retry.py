@@ -106,11 +106,6 @@ def may_pass(status: int) -> bool:
     return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def as_input_error(address: str, error: RefusedError) -> InputError:
-    """The error for the user where a file is refused before anything of it is read."""
-    return InputError(f"{address}: {error}", hint=error.hint)
-
-
 def as_read_error(
     address: str, error: RefusedError | ChangedError | TransientError
 ) -> InputReadError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from llama_cli.storage.address import BUCKETS, HUB, has_credentials, rest_of, scheme_of, shown
@@ -38,9 +37,7 @@ def find_output(url: str) -> RemoteObject | None:
         InputError: a library is missing.
     """
     check_output_url(url)
-    find: Callable[[str], RemoteObject | None] = (
-        find_in_repo if scheme_of(url) == HUB else find_in_bucket
-    )
+    find = find_in_repo if scheme_of(url) == HUB else find_in_bucket
     try:
         return with_retries(lambda: find(url), shown(url), FIRST_PAUSES)
     except ImportError as error:

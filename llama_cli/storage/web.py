@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from llama_cli.storage.address import shown
+from llama_cli.storage.reader import RemoteObject
 from llama_cli.storage.retry import ChangedError, RefusedError, TransientError, may_pass
 
 if TYPE_CHECKING:
@@ -61,34 +62,25 @@ class Server(NamedTuple):
 _ANY_SERVER = Server()
 
 
-@dataclass(frozen=True, slots=True)
-class WebFile:
-    """A file of a web server.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebFile(RemoteObject):
+    """A file of a web server, or of a repository.
+
+    Its version is the ETag, else the time of its last change and its size; in a repository it is
+    the digest.
 
     Attributes:
         url: where it is.
-        address: the URL as it may be shown, or that of the repository's file that is there.
-        file_name: its name without a folder.
-        size: bytes, if that is known.
-        version: what changes when its content does: the ETag, else the time of its last change and
-            its size, or the digest in a repository; empty where none is known.
-        has_ranges: whether parts of it can be had.
         sends_version: whether each answer has the version.
         server: how it is asked for.
     """
 
     url: str
-    address: str
-    file_name: str
-    size: int | None
-    version: str
-    has_ranges: bool = True
     sends_version: bool = True
     server: Server = _ANY_SERVER
 
-    def open(self) -> RangeReader | StreamReader:
-        """Prepare to read it once."""
-        return RangeReader(self) if self.has_ranges else StreamReader(self)
+    def open_parts(self) -> RangeReader | StreamReader:
+        return RangeReader(self) if self.seekable else StreamReader(self)
 
 
 def find_web_file(url: str) -> WebFile:
@@ -103,11 +95,11 @@ def find_web_file(url: str) -> WebFile:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             if answer.headers.get("Content-Range") != "bytes */0":
                 return _find_without_ranges(url)
-            return _found(url, answer, 0, has_ranges=True)
+            return _found(url, answer, 0, seekable=True)
         size = _size_of(answer)
         # Two parts are only known to be of one file by its version.
         ranges = answer.status_code == HTTPStatus.PARTIAL_CONTENT and size is not None
-        return _found(url, answer, size, has_ranges=ranges and bool(_version_of(answer, size)))
+        return _found(url, answer, size, seekable=ranges and bool(_version_of(answer, size)))
 
 
 def _find_without_ranges(url: str) -> WebFile:
@@ -115,13 +107,20 @@ def _find_without_ranges(url: str) -> WebFile:
     with asking(url, _ANY_SERVER) as answer:
         if answer.status_code != HTTPStatus.OK:
             raise RefusedError(f"HTTP {answer.status_code}")
-        return _found(url, answer, _size_of(answer), has_ranges=False)
+        return _found(url, answer, _size_of(answer), seekable=False)
 
 
-def _found(url: str, answer: httpx2.Response, size: int | None, *, has_ranges: bool) -> WebFile:
+def _found(url: str, answer: httpx2.Response, size: int | None, *, seekable: bool) -> WebFile:
     address = shown(url)
-    name = unquote(posixpath.basename(address))
-    return WebFile(url, address, name, size, _version_of(answer, size), has_ranges=has_ranges)
+    return WebFile(
+        name=address,
+        address=address,
+        file_name=unquote(posixpath.basename(address)),
+        size=size,
+        version=_version_of(answer, size),
+        seekable=seekable,
+        url=url,
+    )
 
 
 class RangeReader:
@@ -190,7 +189,6 @@ class StreamReader:
             raise
 
     def close(self) -> None:
-        """Let go of the connection."""
         self._opened.close()
         self._position, self._rest = None, b""
 

@@ -38,6 +38,14 @@ def test_a_setting_takes_what_its_option_may_be(settings: type, name: str) -> No
     assert get_type_hints(settings)[name] == TYPES[name]
 
 
+def test_every_option_has_a_setting_or_is_for_the_command_itself() -> None:
+    """A setting that is misspelled would be left at its default, and the option do nothing."""
+    assert set(TYPES) - {name for _, name in SETTINGS} == {
+        *("filename", "f32_cache"),  # of the model that is chosen, and of its copies
+        *("dry_run", "progress", "quiet", "json", "debug", "version"),
+    }
+
+
 def test_formats_are_those_of_the_table() -> None:
     assert list(get_args(TYPES["format"])) == ["auto", *(one.name for one in FORMATS)]
 

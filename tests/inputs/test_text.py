@@ -131,4 +131,4 @@ def test_a_pipe_that_gives_single_bytes(tmp_path: Path) -> None:
     records, _ = read_all(file)
     writer.join()
     assert [record.text.decode() for record in records] == ["é one", "two"]
-    assert (file.size(), file.name) == (None, "pipe")
+    assert (file.size, file.name) == (None, "pipe")

@@ -37,7 +37,7 @@ def test_a_file_is_downloaded_checked_and_put_into_the_hubs_own_cache(
     assert model.path.read_bytes() == CONTENT
     assert model.path.resolve().name == digest_of(repo, "tiny-f16.gguf") == model.sha256()
     assert (folder / "refs" / "main").read_text() == COMMIT
-    assert str(model.origin) == f"hf:{REPO}@{COMMIT}/tiny-f16.gguf"
+    assert model.origin == f"hf:{REPO}@{COMMIT}/tiny-f16.gguf"
     assert partials(cache) == []
 
 

@@ -34,13 +34,12 @@ class TestRevision:
     def test_another_can_be_named(self, hub: HubServer, resolve: Resolve, revision: str) -> None:
         hub.add(REPO, files("x-f16.gguf"))
         origin = resolve(f"{REPO}@{revision}:x-f16.gguf").origin
-        assert origin is not None
-        assert origin.commit == COMMIT
+        assert origin == f"hf:{REPO}@{COMMIT}/x-f16.gguf"
 
     def test_what_a_footer_says_can_be_given_back(self, hub: HubServer, resolve: Resolve) -> None:
         hub.add(REPO, files("folder/x-f16.gguf", "y-f16.gguf"))
         model = resolve(f"{REPO}:folder/x-f16.gguf")
-        assert resolve(str(model.origin)) == model
+        assert resolve(model.origin) == model
 
     def test_one_that_is_not_there_is_said(self, hub: HubServer, resolve: Resolve) -> None:
         hub.add(REPO, files("x-f16.gguf"))
@@ -180,7 +179,7 @@ class TestLocalFirst:
         (tmp_path / "owner" / "model" / "local.gguf").write_bytes(b"x")
         monkeypatch.chdir(tmp_path)
         assert resolve("owner/model").path == Path("owner/model/local.gguf")
-        assert resolve("hf:owner/model").origin is not None
+        assert resolve("hf:owner/model").origin
 
     def test_a_name_that_is_neither_says_so(self, hub: HubServer, resolve: Resolve) -> None:
         with pytest.raises(ModelError) as caught:

@@ -94,7 +94,7 @@ def test_it_reads_as_from_a_disk(
     (tmp_path / name).write_bytes(files[name])
     (remote,) = find_inputs([url])
     assert remote.name == url
-    assert (remote.size(), remote.seekable) == (len(files[name]), True)
+    assert (remote.size, remote.seekable) == (len(files[name]), True)
     expected, skipped = read_all(InputFile(tmp_path / name, name))
     found, skipped_there = read_all(remote)
     assert [record._replace(carried=None) for record in found] == expected

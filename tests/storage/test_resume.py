@@ -116,7 +116,7 @@ def test_inputs_done_before_are_not_downloaded_again(
     web.add("/b.txt", LINES)
     urls = (f"{web.url}/a.txt", f"{web.url}/b.txt")
     job = RemoteJob(folder, tiny_bert, urls)
-    job.die("--max-length", 16, until=b'"source": 1')
+    job.die("--max-length", 16, until=b'"input_index": 1')
     web.requests.clear()
     outcome = job.run("--max-length", 16)
     assert outcome.code == 0, outcome.err

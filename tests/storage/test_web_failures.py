@@ -190,7 +190,7 @@ class TestOtherAnswers:
     def test_a_range_refused_of_a_file_that_is_not_empty(self, web: WebServer) -> None:
         web.add("/in.txt", b"water", refuse=[416, 200], has_ranges=False)
         (file,) = find_inputs([f"{web.url}/in.txt"])
-        assert (file.size(), file.seekable) == (5, False)
+        assert (file.size, file.seekable) == (5, False)
 
     def test_one_without_a_version_that_grows(self, web: WebServer) -> None:
         web.add("/in.txt", b"one\ntwo\n", etag="")

@@ -17,13 +17,13 @@ from rich.table import Table
 
 from llama_cli.cli.terminal import printable
 from llama_cli.errors import InputError
-from llama_cli.inputs.remote import find_remote_file
 from llama_cli.inputs.resolve import Input, InputFile
 from llama_cli.output.durable.target import Output
 from llama_cli.output.provenance import Provenance, read_provenance
 from llama_cli.output.schema import SOURCE, extra_columns, has_line_numbers, own_columns
 from llama_cli.progress.numbers import count, format_bytes
 from llama_cli.storage.address import is_remote
+from llama_cli.storage.resolve import find_file
 
 _SHOWN_HASH = 8
 _LONG_NAME = 12
@@ -60,7 +60,7 @@ def _inspect(path: Output, rows: int) -> int:
             own = [*own_columns(line_numbers=has_line_numbers(schema)), SOURCE]
             fields = [field for field in schema if made is None or field.name in own]
             table = _table(file, fields, rows, console.width)
-            size = format_bytes(source.size() or 0)
+            size = format_bytes(source.size or 0)
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: is not a readable Parquet file: {reason}") from error
@@ -78,7 +78,7 @@ def _inspect(path: Output, rows: int) -> int:
 
 def _find(path: Output) -> Input:
     if isinstance(path, str):
-        return find_remote_file(path)
+        return find_file(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if not path.is_file():

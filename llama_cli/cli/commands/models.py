@@ -181,7 +181,7 @@ def _facts(model: str, file: ModelFile, described: ModelDescription) -> Facts:
         "parts": len(file.parts),
         "size": sum(part.stat().st_size for part in file.parts),
         "sha256": sha256,
-        "source": str(file.origin or ""),
+        "source": file.origin,
         "architecture": facts.architecture,
         "quantization": facts.quantization,
         "dimension": facts.dimension,

@@ -35,14 +35,12 @@ class Arrow(TableFormat):
 class ArrowFileTable:
     """An open Arrow file: record batches that can be found by number."""
 
+    rows: int | None = None  # only its batches know
+
     def __init__(self, file: BinaryIO) -> None:
         self._source = _map_file(file)
         with _open_arrow(self._source) as reader:
             self.schema: pa.Schema = reader.schema
-
-    def count_rows(self) -> int | None:
-        """Only its batches know."""
-        return None
 
     def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """All batches: how long one is, only reading tells."""
@@ -76,14 +74,12 @@ def _open_arrow(
 class ArrowStreamTable:
     """An open Arrow stream: record batches one after the other."""
 
+    rows: int | None = None  # only its end knows
+
     def __init__(self, file: BinaryIO) -> None:
         self._source = _map_file(file)
         self._source.seek(0)
         self.schema: pa.Schema = pa.ipc.open_stream(self._source).schema
-
-    def count_rows(self) -> int | None:
-        """Only its end knows."""
-        return None
 
     def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """All batches from row ``first`` on; those before are read as well."""

@@ -89,7 +89,6 @@ class Csv(TextFormat):
         return cls(choose_columns(name, schema, text, choice), dialect)
 
     def read(self, lines: LineReader, skips: InputSkips, most: int | None) -> Iterator[TextRecord]:
-        """The texts of one column."""
         rows = _parse_rows(lines, self.columns, self.dialect, skips)
         return attach_carried(rows, self.columns.schema, skips, most)
 

@@ -17,7 +17,6 @@ from llama_cli.inputs.carried import (
     ParsedRow,
     attach_carried,
     merge_types,
-    no_common_type,
     replace_surrogates,
     without_surrogates,
 )
@@ -92,7 +91,6 @@ class JsonLines(TextFormat):
         return cls(choose_columns(stream.name, schema, text, choice))
 
     def read(self, lines: LineReader, skips: InputSkips, most: int | None) -> Iterator[TextRecord]:
-        """The texts of the objects in one column."""
         rows = _parse_rows(lines, self.columns, skips)
         return attach_carried(rows, self.columns.schema, skips, most)
 
@@ -235,7 +233,10 @@ def _find_type(name: str, column: str, block: list[dict[str, Any]]) -> pa.DataTy
     try:
         return pa.array([without_surrogates(values.get(column)) for values in block]).type
     except (pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise no_common_type(name, column) from error
+        raise InputError(
+            f"{name}: the values of {column} have no type in common, so that column cannot be kept",
+            hint="leave it out of `keep`",
+        ) from error
 
 
 def _names_in(carried: Sequence[str]) -> set[str]:

@@ -26,7 +26,6 @@ class Parquet(TableFormat):
 
     @classmethod
     def open_table(cls, file: BinaryIO) -> ParquetTable:
-        """Read the file's footer."""
         return ParquetTable(file)
 
 
@@ -38,10 +37,7 @@ class ParquetTable:
         few = {} if isinstance(file, io.FileIO) else {"pre_buffer": False, "buffer_size": 4 << 20}
         self._file = pq.ParquetFile(file, **few)
         self.schema: pa.Schema = self._file.schema_arrow
-
-    def count_rows(self) -> int | None:
-        """Rows in all."""
-        return int(self._file.metadata.num_rows)
+        self.rows: int | None = int(self._file.metadata.num_rows)
 
     def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches from row ``first`` on; row groups before it are not read."""

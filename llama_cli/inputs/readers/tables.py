@@ -29,16 +29,14 @@ class Table(Protocol):
     """An open table."""
 
     schema: pa.Schema
+    rows: int | None
+    """In all; None where only reading would tell."""
 
     def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches of the named columns, from the one on that holds row ``first``.
 
         Each comes with the number of its first row, from 0.
         """
-        ...
-
-    def count_rows(self) -> int | None:
-        """Rows in all, or None where only reading would tell."""
         ...
 
 
@@ -93,7 +91,6 @@ class TableFormat(Format):
         skips: InputSkips,
         most: int | None,  # noqa: ARG002
     ) -> TableReader:
-        """The texts of the input."""
         return TableReader(self, stream, version, skips)
 
 
@@ -112,7 +109,7 @@ class TableReader:
         self._first = 0
         with _translated(self._name, table_format.name):
             self._table: Table | None = table_format.open_table(stream.file)
-        self._rows = self._table.count_rows()
+        self._rows = self._table.rows
         self._size = stream.file.seek(0, io.SEEK_END)
 
     @cached_property
@@ -126,7 +123,6 @@ class TableReader:
         return fingerprint_open(self._file, self._name)
 
     def records(self) -> Iterator[TextRecord]:
-        """The texts from here on."""
         if self._table is None:
             return
         with _translated(self._name, self._format.name):
@@ -156,7 +152,6 @@ class TableReader:
         return self._size * record.offset // self._rows if self._rows else self._size
 
     def resume_after(self, offset: int, digest: str) -> None:
-        """Continue behind so many rows."""
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
                 f"{self._name}: is not the file that the unfinished run has read",
@@ -165,19 +160,16 @@ class TableReader:
         self._first = offset
 
     def digest_at(self, offset: int) -> str:  # noqa: ARG002 - the same everywhere
-        """xxh3_128 of all the file."""
         return self._fingerprint.xxh3_128
 
     def forget_before(self, offset: int) -> None:
         """Do nothing: the digest is that of all the file."""
 
     def fingerprint(self) -> Fingerprint:
-        """Size and xxh3_128 of the file; the table is let go."""
         self._table = None
         return self._fingerprint
 
     def fingerprint_at(self, offset: int) -> Fingerprint:  # noqa: ARG002 - the same everywhere
-        """Size and xxh3_128 of all the file."""
         return self._fingerprint
 
 

@@ -45,7 +45,6 @@ class TextFormat(Format):
     def open(
         self, stream: ByteStream, version: str, skips: InputSkips, most: int | None
     ) -> TextReader:
-        """The texts of the input."""
         return TextReader(stream, version, partial(self.read, skips=skips, most=most))
 
 
@@ -223,7 +222,6 @@ class TextReader(LineReader):
         self._read = read
 
     def records(self) -> Iterator[TextRecord]:
-        """The texts from here on."""
         return self._read(self)
 
     def bytes_read(self, record: TextRecord) -> int:

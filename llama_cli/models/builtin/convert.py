@@ -34,19 +34,6 @@ MODEL_NAME = "all-MiniLM-L6-v2"
 WORD_START = "\u2581"
 NORMAL_TOKEN, CONTROL_TOKEN = 1, 3
 
-# What no file of the model says in so many words, but llama.cpp wants to read.
-FIXED: dict[str, Value] = {
-    "causal": False,
-    "pooling_type": 1,  # mean, as 1_Pooling/config.json has it
-    "file_type": 1,  # mostly half precision
-    "quantization_version": 2,
-    "pre_tokenizer": "jina-v2-en",  # the name under which llama.cpp knows this splitting
-    "add_cls": True,
-    "add_sep_at_end": True,
-    "add_sep_between_pairs": False,
-    "lowercase": True,
-}
-
 TOP_TENSORS = {
     "embeddings.LayerNorm": "token_embd_norm",
     "embeddings.position_embeddings": "position_embd",
@@ -124,10 +111,10 @@ def _metadata(files: Mapping[str, bytes], parameters: int) -> Iterator[tuple[str
     yield f"{ARCHITECTURE}.feed_forward_length", config["intermediate_size"]
     yield f"{ARCHITECTURE}.attention.head_count", config["num_attention_heads"]
     yield f"{ARCHITECTURE}.attention.layer_norm_epsilon", config["layer_norm_eps"]
-    yield "general.file_type", FIXED["file_type"]
-    yield f"{ARCHITECTURE}.attention.causal", FIXED["causal"]
-    yield f"{ARCHITECTURE}.pooling_type", FIXED["pooling_type"]
-    yield "general.quantization_version", FIXED["quantization_version"]
+    yield "general.file_type", 1  # mostly half precision
+    yield f"{ARCHITECTURE}.attention.causal", False
+    yield f"{ARCHITECTURE}.pooling_type", 1  # mean, as 1_Pooling/config.json has it
+    yield "general.quantization_version", 2
     yield "tokenizer.ggml.token_type_count", config["type_vocab_size"]
     yield from _tokenizer_metadata(files)
 
@@ -175,7 +162,7 @@ def _tokenizer_metadata(files: Mapping[str, bytes]) -> Iterator[tuple[str, Value
     pieces = files[VOCABULARY].decode().removesuffix("\n").split("\n")
     names = set(special.values())
     yield "tokenizer.ggml.model", "bert"
-    yield "tokenizer.ggml.pre", FIXED["pre_tokenizer"]
+    yield "tokenizer.ggml.pre", "jina-v2-en"  # the name by which llama.cpp knows this splitting
     yield "tokenizer.ggml.tokens", [p if p in names else _gguf_piece(p) for p in pieces]
     yield (
         "tokenizer.ggml.token_type",
@@ -190,10 +177,10 @@ def _tokenizer_metadata(files: Mapping[str, bytes]) -> Iterator[tuple[str, Value
         ("mask", "mask_token"),
     ):
         yield f"tokenizer.ggml.{role}_token_id", pieces.index(special[token])
-    yield "tokenizer.ggml.add_bos_token", FIXED["add_cls"]
-    yield "tokenizer.ggml.add_eos_token", FIXED["add_sep_at_end"]
-    yield "tokenizer.ggml.add_sep_token", FIXED["add_sep_between_pairs"]
-    yield "tokenizer.ggml.normalizer.lowercase", FIXED["lowercase"]
+    yield "tokenizer.ggml.add_bos_token", True
+    yield "tokenizer.ggml.add_eos_token", True
+    yield "tokenizer.ggml.add_sep_token", False  # between pairs
+    yield "tokenizer.ggml.normalizer.lowercase", True
 
 
 def _gguf_piece(piece: str) -> str:
