@@ -42,23 +42,21 @@ def without_start(seconds: Run) -> Run:
 
 def whole_command(_folder: Path) -> Run:
     """Reading, embedding, hashing, writing, committing; less the time of a run with one line."""
-    from llama_cli.engine.options import EmbedderOptions
-    from llama_cli.models.resolve import resolve_model
-    from llama_cli.run.job import EmbedJob
-    from llama_cli.run.pipeline import run
+    from llama_cli.cli.app import main
 
     def seconds(path: Path, dedup: int) -> float:
         with tempfile.TemporaryDirectory() as scratch:
-            job = EmbedJob(
-                input=path,
-                output=Path(scratch) / "out.parquet",
-                model=resolve_model(None, None),
-                device="cpu",
-                gpu_layers=None,
-                embedder=EmbedderOptions(threads=CORES, dedup=bool(dedup)),
-            )
+            words = ["embed", str(path), "-o", f"{scratch}/out.parquet", "--quiet"]
+            words += [
+                "--device",
+                "cpu",
+                "--threads",
+                str(CORES),
+                *([] if dedup else ["--no-dedup"]),
+            ]
             started = time.perf_counter()
-            run(job)
+            if code := main(words):
+                raise RuntimeError(f"the command ended with code {code}")
             return time.perf_counter() - started
 
     return without_start(seconds)
