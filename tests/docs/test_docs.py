@@ -69,3 +69,12 @@ def test_a_changed_part_is_noticed() -> None:
     )
     assert "Usage" not in emptied
     assert generate(emptied) == REFERENCE
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_files_that_a_document_names_are_there(path: Path) -> None:
+    named = re.findall(r"`((?:\w+/)*\w+\.py)`", path.read_text("utf-8"))
+    there = [
+        file.as_posix() for room in ("llama_cli", "tests") for file in ROOT.glob(f"{room}/**/*.py")
+    ]
+    assert [name for name in named if not any(file.endswith(f"/{name}") for file in there)] == []
