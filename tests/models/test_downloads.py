@@ -85,6 +85,13 @@ def test_a_mirror_that_lists_names_alone_is_asked_for_the_rest(
     assert hub.asked("/resolve/")[0].method == "HEAD"
 
 
+def leave_incomplete(cache: Path, digest: str, data: bytes) -> None:
+    """What a download that was interrupted has left in the Hub's cache."""
+    blobs = cache / "models--owner--tiny-GGUF" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{digest}.incomplete").write_bytes(data)
+
+
 class TestResuming:
     def test_a_dropped_connection_resumes_where_it_ended(
         self, hub: HubServer, resolve: Resolve
@@ -115,24 +122,18 @@ class TestResuming:
         hub.add(REPO, {"tiny-f16.gguf": CONTENT}, drop_after=[100_000], ignores_ranges=True)
         assert resolve(REPO).path.read_bytes() == CONTENT
 
-    def test_more_than_the_file_is_not_gone_on_with(
+    def test_more_than_the_file_is_not_resumed(
         self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         repo = hub.add(REPO, {"tiny-f16.gguf": CONTENT})
-        blobs = cache / "models--owner--tiny-GGUF" / "blobs"
-        blobs.mkdir(parents=True)
-        left = blobs / f"{digest_of(repo, 'tiny-f16.gguf')}.incomplete"
-        left.write_bytes(CONTENT + b"more")
+        leave_incomplete(cache, digest_of(repo, "tiny-f16.gguf"), CONTENT + b"more")
         assert resolve(REPO).path.read_bytes() == CONTENT
 
     def test_a_damaged_beginning_is_noticed(
         self, hub: HubServer, cache: Path, resolve: Resolve
     ) -> None:
         repo = hub.add(REPO, {"tiny-f16.gguf": CONTENT})
-        blobs = cache / "models--owner--tiny-GGUF" / "blobs"
-        blobs.mkdir(parents=True)
-        left = blobs / f"{digest_of(repo, 'tiny-f16.gguf')}.incomplete"
-        left.write_bytes(b"?" * 1000)
+        leave_incomplete(cache, digest_of(repo, "tiny-f16.gguf"), b"?" * 1000)
         with pytest.raises(ModelError, match="it was deleted"):
             resolve(REPO)
         assert resolve(REPO).path.read_bytes() == CONTENT

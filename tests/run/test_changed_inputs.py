@@ -162,7 +162,7 @@ def test_the_input_that_was_being_read_has_changed(killed: ManyJob) -> None:
     assert killed.unfinished() == before
 
 
-def test_the_input_that_was_being_read_was_packed_otherwise(
+def test_the_input_that_was_being_read_was_compressed_otherwise(
     killed: ManyJob, expected: Path
 ) -> None:
     """Its content counts; the footer tells of the bytes that were read in the end."""

@@ -131,7 +131,7 @@ def test_a_damaged_input_among_others(job: ManyJob, cut: float) -> None:
     assert_same_content(job.output, expected)
 
 
-def test_nonsense_that_a_damaged_input_was_unpacked_to(job: ManyJob) -> None:
+def test_nonsense_that_a_damaged_input_was_decompressed_to(job: ManyJob) -> None:
     """Its rows were committed before the checksum at its end was read; they are not resumed."""
     path, whole = job.inputs / "b.txt", gzip.compress(_LONG, compresslevel=0)
     path.write_bytes(whole.replace(b"water and time 7\n", b"water and tide 7\n"))
