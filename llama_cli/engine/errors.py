@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from llama_cli.errors import EngineError, LlamaCliError, ModelError
 
 Failure = Literal[
-    "load", "memory", "decode", "no vector", "no start", "crash", "killed", "many crashes"
+    "load", "memory", "decode", "no vector", "no start", "crash", "killed", "many crashes", "device"
 ]
 
 
@@ -40,6 +40,11 @@ _ERRORS: dict[Failure, _Error] = {
         hint="free some memory, or use a smaller model",
     ),
     "many crashes": _Error(EngineError, "llama.cpp crashed {what} times in a row ({reason})"),
+    "device": _Error(
+        EngineError,
+        "the GPU failed {what} times ({reason})",
+        hint="free memory on it, use a smaller `max_length`, or `device=cpu`",
+    ),
 }
 
 

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # Texts that crash one after another before the model itself is given up.
 _MOST_CRASHES = 10
+# Failures of a GPU in one run before it is given up. Each costs a start.
+_MOST_DEVICE_FAILURES = 3
 
 Signature = tuple[tuple[int, int, int, int], ...]
 
@@ -70,7 +72,7 @@ class WorkerEngine(Closing):
 
     Where the worker dies, it is started again with the texts it had not answered. Where it dies
     again before it has answered those, they are given to it one at a time, and a text that kills
-    it even so gets no vector.
+    it even so gets no vector. A GPU that fails is no text's doing: after a few times the run ends.
     """
 
     def __init__(self) -> None:
@@ -79,6 +81,7 @@ class WorkerEngine(Closing):
         self._worker: WorkerProcess
         self._started = False
         self._crashes = 0  # since the last vector
+        self._device_failures = 0
         self._answered = 0
         self._suspect_until = 0  # answers after which the last crash is over
         self._crashing_texts: set[bytes] = set()  # digests of texts
@@ -206,8 +209,9 @@ class WorkerEngine(Closing):
         """Start the worker again; where that has not helped before, find the text that kills it."""
         self._note_crash(death)
         suspects = feeder.pause()
-        alone = self._answered < self._suspect_until
-        self._suspect_until = self._answered + len(suspects)
+        alone = self._answered < self._suspect_until and not death.of_device
+        if not death.of_device:
+            self._suspect_until = self._answered + len(suspects)
         what = f", and the next {len(suspects)} texts go to it one at a time" if alone else ""
         log.warning("llama.cpp crashed (%s); it is started again%s", death, what)
         self._restart()
@@ -226,17 +230,21 @@ class WorkerEngine(Closing):
         digest = xxhash.xxh3_128_digest(record.text)
         if digest in self._crashing_texts:
             return self._without_vector(feeder, record, "as on one before that is the same")
-        try:
-            with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
-                self._worker.send_texts([record])
-                self._worker.send_end()
-            message = self._worker.receive()
-        except WorkerDiedError as death:
-            self._note_crash(death)
-            self._restart()
-            self._crashing_texts.add(digest)
-            return self._without_vector(feeder, record, str(death))
-        batch = self._batch(feeder, message)
+        while True:
+            try:
+                return self._try_alone(feeder, record)
+            except WorkerDiedError as death:
+                self._note_crash(death)
+                self._restart()
+                if not death.of_device:
+                    self._crashing_texts.add(digest)
+                    return self._without_vector(feeder, record, str(death))
+
+    def _try_alone(self, feeder: Feeder, record: TextRecord) -> VectorBatch:
+        with contextlib.suppress(BrokenPipeError):  # `receive` finds out why
+            self._worker.send_texts([record])
+            self._worker.send_end()
+        batch = self._batch(feeder, self._worker.receive())
         try:
             self._worker.receive()  # done
         except WorkerDiedError as death:
@@ -246,6 +254,11 @@ class WorkerEngine(Closing):
 
     def _note_crash(self, death: WorkerDiedError) -> None:
         self._check_stopping()
+        if death.of_device:
+            self._device_failures += 1
+            if self._device_failures > _MOST_DEVICE_FAILURES:
+                raise failure("device", self._device_failures, death)
+            return
         self._crashes += 1
         if self._crashes > _MOST_CRASHES:
             raise failure("many crashes", self._crashes, death)

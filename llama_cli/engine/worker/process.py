@@ -35,14 +35,24 @@ _ANSWERS_BYTES = 1 << 20
 _STDERR_LINES = 50
 _PATIENCE_SECONDS = 10.0
 _FIRST_FREE = 3
-# What CUDA says before llama.cpp gives up; Metal and Vulkan have not been tried.
+# What CUDA says before llama.cpp gives up; Metal and Vulkan have not been tried. Its last words are
+# only "CUDA error": why is in a log that may not have come through.
 _NO_MEMORY = re.compile("out of memory")
+_DEVICE = re.compile("out of memory|CUDA error|ROCm error|DeviceLost|OutOfDeviceMemory")
 # The folder in which llama.cpp was compiled says nothing to the user.
 _BUILD_FOLDER = re.compile(r"^\S*/(?=\S+:\d+: )")
 
 
 class WorkerDiedError(Exception):
-    """The worker process ended by itself; the message says how."""
+    """The worker process ended by itself; the message says how.
+
+    Attributes:
+        of_device: whether a GPU failed, which is no text's doing.
+    """
+
+    def __init__(self, cause: str, *, of_device: bool) -> None:
+        super().__init__(cause)
+        self.of_device = of_device
 
 
 class WorkerProcess(Closing):
@@ -149,7 +159,9 @@ class WorkerProcess(Closing):
             while (message := self._channel.receive()).kind == "log":
                 self._log(*message.content)
         except EOFError as error:
-            raise WorkerDiedError(self._cause_of_death()) from error
+            cause = self._cause_of_death()
+            of_device = any(map(_DEVICE.search, self._stderr_lines))
+            raise WorkerDiedError(cause, of_device=of_device) from error
         if message.kind == "error":
             raise message.content
         return message

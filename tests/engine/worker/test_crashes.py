@@ -188,6 +188,32 @@ def test_texts_for_a_worker_that_has_just_been_replaced(
         assert_null_only(embed_all(engine, texts), tiny_bert, texts)  # type: ignore[arg-type]
 
 
+class TestAGpuThatFails:
+    """Which text is under way then says nothing of that text."""
+
+    def test_it_costs_no_vector(self, tiny_bert: Path, tmp_path: Path, crash: ArmCrashes) -> None:
+        said = [
+            Crash("killer", of="SIGABRT", says="CUDA error", once=str(tmp_path / n)) for n in "ab"
+        ]
+        crash(*said)
+        texts = texts_with_killers(100, 101, count=300)
+        assert_null_only(embed(tiny_bert, texts), tiny_bert, texts)
+
+    def test_one_that_goes_on_failing_ends_the_run(
+        self, tiny_bert: Path, crash: ArmCrashes
+    ) -> None:
+        crash(Crash("killer", of="SIGABRT", says="CUDA error: out of memory"))
+        texts = texts_with_killers(150, count=300)
+        with open_engine(tiny_bert) as engine:
+            got: list[VectorBatch] = []
+            with pytest.raises(
+                EngineError, match=r"the GPU failed 4 times \(SIGABRT: CUDA"
+            ) as caught:
+                got.extend(engine.embed(records(texts)))
+        assert caught.value.exit_code == 1
+        assert all(batch.valid.all() for batch in got)
+
+
 class TestOneAfterAnother:
     def test_any_number_is_survived_where_there_are_vectors_between(
         self, tiny_bert: Path, crash: ArmCrashes
