@@ -70,7 +70,7 @@ Version = Annotated[
 ]
 
 
-Format = Literal["auto", "text", "jsonl", "csv", "tsv", "parquet", "arrow"]
+Format = Literal["auto", "text", "jsonl", "json", "csv", "tsv", "parquet", "arrow"]
 
 
 @dataclass(frozen=True, kw_only=True)

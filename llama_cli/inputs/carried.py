@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -31,25 +31,44 @@ def merge_types(name: str, before: pa.Schema, schema: pa.Schema) -> pa.Schema:
         InputError: there is no such type.
     """
     try:
-        return pa.unify_schemas([before, schema], promote_options="permissive")
-    except pa.ArrowException as error:
-        for field in schema:
-            other = before.field(field.name) if field.name in before.names else field
-            if not _have_common_type(other, field):
-                raise InputError(
-                    f"{name}: {field.name} is {field.type} here and {other.type} before, so that "
-                    "column cannot be kept",
-                    hint="leave it out of `keep`, or make them alike",
-                ) from error
-        raise
+        merged = pa.unify_schemas([before, schema], promote_options="permissive")
+    except pa.ArrowException:
+        merged = None
+    for field in schema:
+        other = before.field(field.name) if field.name in before.names else field
+        if not _have_common_type(other, field):
+            raise InputError(
+                f"{name}: {field.name} is {field.type} here and {other.type} before, so that "
+                "column cannot be kept",
+                hint="leave it out of `keep`, or make them alike",
+            )
+    if merged is None:
+        raise InputError(f"{name}: its columns do not go with those before", option="keep")
+    return merged
 
 
 def _have_common_type(*fields: pa.Field) -> bool:
+    """Whether a type holds the values of both just as they are."""
     try:
-        pa.unify_schemas([pa.schema([field]) for field in fields], promote_options="permissive")
+        merged = pa.unify_schemas(
+            [pa.schema([field]) for field in fields], promote_options="permissive"
+        )
     except pa.ArrowException:
         return False
-    return True
+    return not any(_changes_values(field.type, merged.field(0).type) for field in fields)
+
+
+def _changes_values(kind: pa.DataType, merged: pa.DataType) -> bool:
+    """Whether values become others without an error: decimal fractions floats, texts bytes."""
+    if pa.types.is_decimal(kind):
+        return not pa.types.is_decimal(merged)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return bool(pa.types.is_binary(merged) or pa.types.is_large_binary(merged))
+    if pa.types.is_struct(kind):
+        return any(_changes_values(field.type, merged.field(field.name).type) for field in kind)
+    if isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
+        return _changes_values(kind.value_type, merged.value_type)
+    return False
 
 
 def storable(schema: pa.Schema) -> pa.Schema:
@@ -146,7 +165,7 @@ def _convert(block: list[ParsedRow], schema: pa.Schema, skips: InputSkips) -> It
 
 def _to_batch(block: Sequence[ParsedRow], schema: pa.Schema) -> pa.RecordBatch:
     columns = [
-        pa.array([without_surrogates(row.values[number]) for row in block], field.type)
+        pa.array(exact_values([row.values[number] for row in block], field.type), field.type)
         for number, field in enumerate(schema)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -156,10 +175,74 @@ def _name_misfit(row: ParsedRow, schema: pa.Schema) -> str | None:
     """Which value does not fit its column's type."""
     for value, field in zip(row.values, schema, strict=True):
         try:
-            pa.array([without_surrogates(value)], field.type)
+            pa.array(exact_values([value], field.type), field.type)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             return f"the value of {field.name} is not {field.type}"
     return None
+
+
+def exact_values(values: Sequence[Any], kind: pa.DataType) -> list[Any]:
+    """Values of JSON as Arrow takes them for a column, which it would make fit otherwise.
+
+    Raises:
+        TypeError: Arrow would change one: it takes 4.5 for 4 and true for 1.0, and leaves out keys.
+    """
+    convert = _exact(kind)
+    return [None if value is None else convert(value) for value in values]
+
+
+def _exact(kind: pa.DataType) -> Callable[[Any], Any]:
+    """A function for values that are not null."""
+    if pa.types.is_struct(kind):
+        return _exact_object({field.name: _exact(field.type) for field in kind})
+    if isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
+        return _exact_list(_exact(kind.value_type))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _exact_string
+    if pa.types.is_boolean(kind):
+        return _exact_scalar(bool)
+    if pa.types.is_floating(kind):
+        return _exact_scalar(int, float)
+    return _exact_scalar(int)  # whole numbers, and decimal fractions that other inputs have
+
+
+def _exact_scalar(*kinds: type) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if type(value) not in kinds:  # true is no number here
+            raise TypeError
+        return value
+
+    return convert
+
+
+def _exact_string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value if value.isascii() else replace_surrogates(value)[0]
+
+
+def _exact_list(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def convert_all(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise TypeError
+        return [None if item is None else convert(item) for item in value]
+
+    return convert_all
+
+
+def _exact_object(fields: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def convert(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise TypeError
+        exact = {}
+        for key, item in value.items():
+            name = without_surrogates(key)
+            if name not in fields:
+                raise TypeError
+            exact[name] = None if item is None else fields[name](item)
+        return exact
+
+    return convert
 
 
 def without_surrogates(value: Any) -> Any:

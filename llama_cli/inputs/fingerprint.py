@@ -83,8 +83,14 @@ class InputDigest:
     Reading runs ahead of the rows that are committed. One thread may read on while another asks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_lines: bool = True) -> None:
+        """Begin before the first byte.
+
+        Args:
+            at_lines: whether texts end at the ends of lines only, which saves memory.
+        """
         self.offset = 0
+        self._at_lines = at_lines
         self._state = xxhash.xxh3_128()
         # Only those in which texts end: no other offset is ever asked for.
         self._recent: collections.deque[_Chunk] = collections.deque()
@@ -94,7 +100,7 @@ class InputDigest:
     def update(self, data: bytes) -> None:
         """Add what was read next. All texts that end in what came before must have been noted."""
         self._narrow_newest()
-        if b"\n" in data:  # not in the middle of a huge line
+        if not self._at_lines or b"\n" in data:  # not in the middle of a huge line
             self._recent.append(_Chunk(self.offset, self._state.copy(), data))
             self._newest_is_whole = True
         self._state.update(data)

@@ -18,18 +18,20 @@ formats read what other tools write: `tests/inputs/writers.py` says how they wri
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 
 from llama_cli.errors import InputError
 from llama_cli.inputs.readers.arrow import Arrow
 from llama_cli.inputs.readers.base import Candidate, Format
 from llama_cli.inputs.readers.delimited import Csv, Tsv
+from llama_cli.inputs.readers.json_document import JsonDocument
 from llama_cli.inputs.readers.json_lines import JsonLines
 from llama_cli.inputs.readers.parquet import Parquet
 from llama_cli.inputs.readers.text import PlainText
 from llama_cli.inputs.stream import CHUNK, COMPRESSIONS
 
-FORMATS: tuple[type[Format], ...] = (PlainText, JsonLines, Csv, Tsv, Parquet, Arrow)
+FORMATS: tuple[type[Format], ...] = (PlainText, JsonLines, JsonDocument, Csv, Tsv, Parquet, Arrow)
 
 # The longer mark first: UTF-32's begins with UTF-16's.
 _NOT_TEXT = (
@@ -54,6 +56,9 @@ _NOT_TEXT = (
     (b"\x7fELF", "a program"),
     (b"GGUF", "a GGUF model file"),
 )
+_BOM = b"\xef\xbb\xbf"
+# A first line that no text has: an object, or what one or a list of them begins with.
+_BEGINS_JSON = re.compile(rb"[\[{]$|(\[\s*)?\{\s*\"")
 _TAR_AT = 257  # of its mark, by POSIX
 
 _HINTS = {
@@ -83,15 +88,22 @@ def detect_format(candidate: Candidate, wanted: str | None) -> Format:
         UsageError: a carried column would have the name of another.
     """
     stream = candidate.stream
-    head = stream.peek(lambda ahead: b"\n" in ahead or len(ahead) >= CHUNK)
+    head = stream.peek(_first_line)
     kind = _find_format(candidate.file.file_name, head, wanted)
     if kind.streamed:
         _refuse_binary(head, stream.name)
     return kind.detect(candidate)
 
 
+def _first_line(ahead: bytes) -> int | None:
+    """Where the first line ends, or the first megabyte of it."""
+    if end := ahead.find(b"\n", 0, CHUNK) + 1:
+        return end
+    return CHUNK if len(ahead) >= CHUNK else None
+
+
 def _find_format(name: str, head: bytes, wanted: str | None) -> type[Format]:
-    """The user's choice; else that of the first bytes; else that of the suffix; else text.
+    """The user's choice; else that of the first bytes; else that of the suffix; else by the line.
 
     A suffix that tells of compression counts for nothing.
     """
@@ -103,7 +115,8 @@ def _find_format(name: str, head: bytes, wanted: str | None) -> type[Format]:
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
     compressed = {compression.suffix for compression in COMPRESSIONS}
     suffix = next((suffix for suffix in reversed(suffixes) if suffix not in compressed), "")
-    return next((kind for kind in FORMATS if suffix in kind.suffixes), PlainText)
+    unknown = JsonLines if _BEGINS_JSON.match(head.removeprefix(_BOM).strip()) else PlainText
+    return next((kind for kind in FORMATS if suffix in kind.suffixes), unknown)
 
 
 def _refuse_binary(head: bytes, name: str) -> None:

@@ -148,7 +148,7 @@ class InputSequence(Closing):
         self._done = dict(enumerate(finished))
         self._next, self._rows = position.input_index, rows
         reader = self._reader(position.input_index)
-        reader.resume_after(position.offset, digest)
+        reader.resume_after(position.line, position.offset, digest)
         self._last = position if rows == self._options.limit else None
 
     def match(self, inputs: Sequence[Fingerprint]) -> bool:
@@ -264,5 +264,6 @@ class InputSequence(Closing):
         return now
 
     def _detect(self, index: int, stream: ByteStream, known: Format | None = None) -> Format:
-        candidate = Candidate(self.files[index], stream, self._choice, known)
+        limit = self._options.limit
+        candidate = Candidate(self.files[index], stream, self._choice, known, limit)
         return detect_format(candidate, self._options.format)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import os
+import tempfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import pyarrow as pa
@@ -52,6 +55,8 @@ class ByteStream:
 
     def close(self) -> None:
         self.file.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def _start(self) -> None:
         self._raw = _RawBytes(self.file, self.name)
@@ -61,6 +66,8 @@ class ByteStream:
             self._raw.digest = xxhash.xxh3_128()
             self._content = _Decompressed(self._raw, self.compression, self.name)
         self._ahead = b""
+        self._spool: _Spool | None = None
+        self._spools = True
 
     def read(self, most: int = CHUNK) -> bytes:
         """Some of the next bytes of the content; none at its end.
@@ -72,24 +79,55 @@ class ByteStream:
         if self._ahead:
             data, self._ahead = self._ahead[:most], self._ahead[most:]
             return data
-        return self._content.read(min(most, CHUNK))
+        return self._read_on(min(most, CHUNK))
 
-    def peek(self, is_enough: Callable[[bytes], bool]) -> bytes:
+    def peek(self, find_end: Callable[[bytes], int | None]) -> bytes:
         """The next bytes of the content, without reading on.
 
         Args:
-            is_enough: of these bytes; asked again whenever there are more, until all are there.
+            find_end: how many of these bytes are wanted, or None where more of them must be there
+                to tell; asked again whenever there are more. What it says must not depend on how
+                many there are, as a pipe gives them by chance. All are wanted if it never says.
         """
-        while not is_enough(self._ahead) and (chunk := self._content.read(CHUNK)):
+        while (end := find_end(self._ahead)) is None and (chunk := self._read_on(CHUNK)):
             self._ahead += chunk
-        return self._ahead
+        return self._ahead[:end]
 
-    def rewind(self) -> None:
-        """Read from the start again.
+    def spool(self) -> None:
+        """Keep on the disk what a pipe gives, of which nothing has been read, for `rewind`.
 
         Raises:
             InputReadError: the system refused.
         """
+        self._spool = _Spool(self.name)
+        self._spool.write(self._ahead)
+
+    def _read_on(self, most: int) -> bytes:
+        if self._spool is not None:
+            if data := self._spool.read(most):
+                return data
+            if not self._spools:
+                self._spool.close()
+                self._spool = None
+        data = self._content.read(most)
+        if self._spool is not None:
+            self._spool.write(data)
+        return data
+
+    def rewind(self, *, again: bool = False) -> None:
+        """Read from the start again.
+
+        Args:
+            again: whether that will be asked for once more; if not, no more of a pipe is kept.
+
+        Raises:
+            InputReadError: the system refused; it does for a pipe that is not kept.
+        """
+        if self._spool is not None:
+            self._ahead = b""
+            self._spool.read_from_start()
+            self._spools = again
+            return
         try:
             self.file.seek(0)
         except OSError as error:
@@ -104,6 +142,54 @@ class ByteStream:
     def compressed_digest(self) -> str | None:
         """xxh3_128 of the compressed input as far as it was read; None where it is not one."""
         return None if self._raw.digest is None else self._raw.digest.hexdigest()
+
+
+class _Spool:
+    """What a pipe gave, in a file without a name, which is gone however the process ends."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._size = self._read_up_to = 0
+        # What is in /tmp may be in memory.
+        given = any(os.environ.get(variable) for variable in ("TMPDIR", "TEMP", "TMP"))
+        usual = Path("/var/tmp")  # noqa: S108 - for a file that nobody else can open
+        self._folder = str(usual) if usual.is_dir() and not given else tempfile.gettempdir()
+        try:
+            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def write(self, data: bytes) -> None:
+        """Add what was read of the pipe, where all before it has been read of this."""
+        try:
+            self._file.seek(self._size)
+            while data:
+                data = data[self._file.write(data) :]
+            self._size = self._read_up_to = self._file.tell()
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def read_from_start(self) -> None:
+        self._read_up_to = 0
+
+    def read(self, size: int) -> bytes:
+        """Some of the next bytes; none where all have been read."""
+        try:
+            self._file.seek(self._read_up_to)
+            data = self._file.read(size)
+        except OSError as error:
+            raise self._refused(error) from error
+        self._read_up_to += len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _refused(self, error: OSError) -> InputReadError:
+        return InputReadError(
+            f"{self._name}: cannot keep what it gives in {self._folder}: {error.strerror}",
+            hint="name another folder in TMPDIR, or write it to a file first",
+        )
 
 
 class _RawBytes:

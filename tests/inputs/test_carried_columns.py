@@ -192,7 +192,12 @@ class TestJson:
         reading = Reading(path, keep="k", on_bad_row="skip")
         assert reading.carried == [{"k": 1}, {"k": 2}]
 
-    @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70])
+    @pytest.mark.parametrize("values", [[2**64 - 1], [1, 2**63]])
+    def test_integers_without_a_sign(self, write_rows: WriteRows, values: list[int]) -> None:
+        rows = [{"text": "one", "k": value} for value in values]
+        assert [row["k"] for row in Reading(write_rows(*rows), keep="k").carried] == values
+
+    @pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 2**70])
     def test_integers_beyond_64_bits_are_refused(self, write_rows: WriteRows, number: int) -> None:
         with pytest.raises(InputError, match=r"the values of k have no type in common"):
             Reading(write_rows({"text": "one", "k": number}), keep="k")

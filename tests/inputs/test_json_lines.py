@@ -138,14 +138,6 @@ def test_of_a_key_that_comes_twice_the_last_counts(read: Read) -> None:
     assert read('{"text": "one", "text": "two"}').texts == ["two"]
 
 
-@pytest.mark.parametrize("name", ["in.json", "in.jsonl", "in.ndjson"])
-@pytest.mark.parametrize("start", ["[", " \n [", "\r\n[\n"])
-def test_one_list_is_refused_with_a_way_out(read: Read, name: str, start: str) -> None:
-    with pytest.raises(InputError, match=f"{name}: is one JSON list") as caught:
-        read(start + '{"text": "one"}]', name=name)
-    assert caught.value.hint == "convert it first: jq -c '.[]' FILE"
-
-
 def test_the_only_key_with_texts_is_taken(read: Read) -> None:
     lines = [{"id": 1, "body": "one", "tags": ["x"]}, {"id": 2, "body": "two", "ok": True}]
     assert read(*lines).texts == ["one", "two"]

@@ -173,8 +173,8 @@ def test_one_format_for_all() -> None:
 
 
 def test_an_error_in_a_later_input_names_it_before_anything_is_read() -> None:
-    Path("sub/deep/d.jsonl").write_text('[{"text": "one"}]', "utf-8")
-    with pytest.raises(InputError, match=r"^sub/deep/d.jsonl: is one JSON list"):
+    Path("sub/deep/d.jsonl").write_text('{"title": "one", "body": "two"}', "utf-8")
+    with pytest.raises(InputError, match=r"^sub/deep/d.jsonl: which column holds the texts"):
         Reading("sub")
 
 

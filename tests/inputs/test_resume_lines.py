@@ -20,7 +20,7 @@ def digest(content: bytes) -> str:
 
 def resume(content: bytes, after: TextRecord, read: bytes) -> TextInput:
     source = TextInput(content)
-    source.resume_after(after.offset, digest(read[: after.offset]))
+    source.resume_after(after.line, after.offset, digest(read[: after.offset]))
     return source
 
 

@@ -27,6 +27,8 @@ class Candidate(NamedTuple):
     choice: ColumnChoice
     known: Format | None = None
     """What was found out earlier in this run. Types need not be found again."""
+    limit: int | None = None
+    """Texts after which no more are read."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,11 @@ class Reader(Protocol):
         """Bytes of the input, compressed as it is, up to a text or somewhat more."""
         ...
 
-    def resume_after(self, offset: int, digest: str) -> None:
+    def resume_after(self, line: int, offset: int, digest: str) -> None:
         """Continue behind a text that an earlier process has read.
 
         Args:
+            line: number of its line or row.
             offset: where that text ends.
             digest: what `digest_at` gave for it.
 

@@ -75,14 +75,15 @@ class Csv(TextFormat):
     def detect(cls, candidate: Candidate) -> Format:
         """Read the header, and find the column with the texts in the first rows."""
         name, choice = candidate.stream.name, candidate.choice
-        head = candidate.stream.peek(_is_sample)
+        head = candidate.stream.peek(_RowFinder(cls.delimiter, rows=1))
         if not head:  # without a header, and without a row that needs one
             return PlainText()
         dialect = _read_dialect(head, name, cls.delimiter)
         # A column that is named is taken for texts, whatever the first rows have there.
         with_text = dialect.header
         if choice.text is None and TEXT_COLUMN not in dialect.header:
-            with_text = _columns_with_text(head, dialect)
+            sample = candidate.stream.peek(_RowFinder(dialect.delimiter, rows=2, least=CHUNK))
+            with_text = _columns_with_text(sample, dialect)
         text = choose_text_column(name, dialect.header, with_text, choice.text)
         refuse_same_names(name, dialect.header, [text])
         schema = pa.schema([pa.field(column, pa.string()) for column in dialect.header])
@@ -188,13 +189,16 @@ def _read_dialect(sample: bytes, name: str, delimiter: str | None) -> Dialect:
         InputError: the header's quotes are broken.
     """
     text = _as_text(sample)
-    first = text.partition("\n")[0]
-    delimiter = delimiter or max(_DELIMITERS, key=partial(_count_unquoted, first))
+    delimiter = delimiter or _find_delimiter(text)
     try:
         header = next(csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
     except (csv.Error, StopIteration) as error:
         raise InputError(f"{name}: its header is broken CSV: {error}") from error
     return Dialect(header, delimiter)
+
+
+def _find_delimiter(text: str) -> str:
+    return max(_DELIMITERS, key=partial(_count_unquoted, text.partition("\n")[0]))
 
 
 def _as_text(sample: bytes) -> str:
@@ -205,24 +209,63 @@ def _count_unquoted(line: str, character: str) -> int:
     return sum(part.count(character) for part in line.split('"')[::2])
 
 
-def _is_sample(ahead: bytes) -> bool:
-    """Whether the beginning of a stream has the header and a row, or is long enough for one."""
-    return ahead.count(b"\n") > 1 or len(ahead) >= MAX_LINE_BYTES
+class _RowFinder:
+    """Finds the end of the first rows in a stream's beginning, quoted line ends in them and all."""
+
+    def __init__(self, delimiter: str | None, *, rows: int, least: int = 0) -> None:
+        """Look for rows.
+
+        Args:
+            delimiter: a character, or None to go by the first line.
+            rows: so many at least.
+            least: and as many as there are in so many bytes.
+        """
+        self._delimiter = delimiter
+        self._rows = rows
+        self._least = least
+        self._wanted = least  # bytes without which looking would be in vain
+
+    def __call__(self, ahead: bytes) -> int | None:
+        if len(ahead) < self._wanted:
+            return None
+        rows = end = 0
+        for rows, row_end in enumerate(self._row_ends(ahead), 1):
+            if rows > self._rows and row_end > self._least:
+                break
+            end = row_end
+            if rows == self._rows and end >= self._least:
+                break
+        if rows >= self._rows:
+            return end
+        self._wanted = 2 * len(ahead)
+        return MAX_LINE_BYTES if len(ahead) >= MAX_LINE_BYTES else None
+
+    def _row_ends(self, ahead: bytes) -> Iterator[int]:
+        lines = io.BytesIO(ahead[: ahead.rfind(b"\n") + 1])
+        delimiter = self._delimiter or _find_delimiter(_as_text(ahead.partition(b"\n")[0]))
+        # Bytes as characters: only quotes, delimiters and the ends of lines matter.
+        characters = (line.decode("latin-1") for line in lines)
+        parser = csv.reader(characters, delimiter=delimiter, strict=True)
+        with contextlib.suppress(csv.Error):  # reported when the row is read
+            for _ in parser:
+                yield lines.tell()
 
 
 def _columns_with_text(sample: bytes, dialect: Dialect) -> list[str]:
     """The columns that are not numbers, dates or truth values in the first rows."""
     header = dialect.header
-    if len(sample) >= CHUNK:  # its last row may be incomplete
-        sample = sample[: sample.rfind(b"\n") + 1]
     rows = _sample_rows(sample, dialect)
     if not rows:
         return header
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
+    encoded = buffer.getvalue().encode()
     table = pyarrow.csv.read_csv(
-        io.BytesIO(buffer.getvalue().encode()),
-        pyarrow.csv.ReadOptions(column_names=[str(at) for at in range(len(header))]),
+        io.BytesIO(encoded),
+        pyarrow.csv.ReadOptions(
+            column_names=[str(at) for at in range(len(header))],
+            block_size=len(encoded) + 1,  # a row may not be larger
+        ),
         pyarrow.csv.ParseOptions(newlines_in_values=True),
     )
     return [name for name, field in zip(header, table.schema, strict=True) if _is_text(field.type)]

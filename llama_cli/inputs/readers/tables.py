@@ -65,7 +65,7 @@ class TableFormat(Format):
     @classmethod
     def detect(cls, candidate: Candidate) -> Self:
         """Read the schema."""
-        file, stream, choice, _ = candidate
+        file, stream, choice, *_ = candidate
         name = stream.name
         if file.is_regular and not file.seekable and stream.compression is None:
             raise InputError(
@@ -151,7 +151,7 @@ class TableReader:
         """As if all rows were of the same size."""
         return self._size * record.offset // self._rows if self._rows else self._size
 
-    def resume_after(self, offset: int, digest: str) -> None:
+    def resume_after(self, line: int, offset: int, digest: str) -> None:  # noqa: ARG002
         if digest != self._fingerprint.xxh3_128:
             raise InputError(
                 f"{self._name}: is not the file that the unfinished run has read",

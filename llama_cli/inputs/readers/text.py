@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from llama_cli.errors import InputError
 from llama_cli.inputs.fingerprint import Fingerprint, InputDigest, fingerprint_open
@@ -28,6 +29,8 @@ class TextFormat(Format):
 
     streamed = True
     unit = "line"
+    by_lines: ClassVar[bool] = True
+    """Whether texts end at the ends of lines."""
 
     @abc.abstractmethod
     def read(self, lines: LineReader, skips: InputSkips, most: int | None) -> Iterator[TextRecord]:
@@ -45,7 +48,8 @@ class TextFormat(Format):
     def open(
         self, stream: ByteStream, version: str, skips: InputSkips, most: int | None
     ) -> TextReader:
-        return TextReader(stream, version, partial(self.read, skips=skips, most=most))
+        read = partial(self.read, skips=skips, most=most)
+        return TextReader(stream, version, read, by_lines=self.by_lines)
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,12 @@ class LineReader:
     Offsets are bytes of the decompressed content.
     """
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, *, by_lines: bool = True) -> None:
         self.stream = stream
         self.name = stream.name
         self.line = 0
-        self._digest = InputDigest()
+        self._by_lines = by_lines
+        self._digest = InputDigest(at_lines=by_lines)
         self._last_byte = b""  # of what `has_prefix` has read
 
     @property
@@ -127,7 +132,7 @@ class LineReader:
     def has_prefix(self, size: int, digest: str) -> bool:
         """Read the first ``size`` bytes, and nothing more; whether they have that digest."""
         self.stream.rewind()
-        self._digest = InputDigest()
+        self._digest = InputDigest(at_lines=self._by_lines)
         self._last_byte = b""
         self.line = 0
         while (missing := size - self.offset) and (chunk := self.stream.read(missing)):
@@ -139,11 +144,12 @@ class LineReader:
             self.line += 1
         return not missing and self.digest == digest
 
-    def resume_after(self, offset: int, digest: str) -> None:
-        """Continue behind a line that was read by an earlier process.
+    def resume_after(self, line: int, offset: int, digest: str) -> None:
+        """Continue behind a text that was read by an earlier process.
 
         Args:
-            offset: where that line ends.
+            line: number of its line or row.
+            offset: where that text ends.
             digest: of everything before.
 
         Raises:
@@ -154,12 +160,14 @@ class LineReader:
                 f"{self.name}: its first {offset} bytes are not what the unfinished run has read",
                 hint="restore them, or discard that run with `restart`",
             )
-        if offset and self._last_byte != b"\n":
+        if not self._by_lines:
+            self.line = line
+        elif offset and self._last_byte != b"\n":
             self._end_last_line()
 
     def _end_last_line(self) -> None:
         """Step over the end of a line that had none when it was the last of the input."""
-        more = self.stream.peek(lambda ahead: len(ahead) > 1)[:2]
+        more = self.stream.peek(lambda ahead: 2 if len(ahead) > 1 else None)
         # A carriage return that was the last byte was dropped as part of the line's end.
         ends = (b"\n",) if self._last_byte == b"\r" else (b"\n", b"\r\n")
         if more and not more.startswith(ends):
@@ -179,7 +187,7 @@ class LineReader:
         # BytesIO hands out its bytes without a copy, so a huge line is in memory once.
         pending = io.BytesIO()
         end = self.offset
-        for chunk in self._chunks():
+        for chunk in self.chunks():
             first, *rest = chunk.split(b"\n")
             pending.write(first)
             if pending.tell() > MAX_LINE_BYTES:
@@ -199,7 +207,8 @@ class LineReader:
             self.line += 1
             yield self._without_bom(last), end + len(last)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
+        """The content from here on, in parts as large as they come."""
         while chunk := self.stream.read():
             self._digest.update(chunk)
             yield chunk
@@ -216,8 +225,10 @@ class TextReader(LineReader):
         stream: ByteStream,
         version: str,
         read: Callable[[LineReader], Iterator[TextRecord]],
+        *,
+        by_lines: bool,
     ) -> None:
-        super().__init__(stream)
+        super().__init__(stream, by_lines=by_lines)
         self._version = version
         self._read = read
 
