@@ -113,6 +113,38 @@ class EmbedOptions:
             help="Columns to carry through: id,title=name or '*'.",
         ),
     ] = None
+    delimiter: Annotated[
+        str | None,
+        option(
+            "Input",
+            "--delimiter",
+            metavar="CHARACTER",
+            help="Between the fields of CSV: one character, or 'tab'.",
+            show_default="by the header",
+        ),
+    ] = None
+    quoting: Annotated[
+        Literal["auto", "csv", "none"],
+        option(
+            "Input",
+            "--quoting",
+            help="Quotes enclose fields of CSV and TSV (csv), or are text (none).",
+        ),
+    ] = "auto"
+    no_header: Annotated[
+        bool,
+        option("Input", "--no-header", help="CSV and TSV begin with a row: column0, column1, ..."),
+    ] = False
+    encoding: Annotated[
+        str | None,
+        option(
+            "Input",
+            "--encoding",
+            metavar="NAME",
+            help="Of text, JSON, CSV and TSV, such as utf-16 or cp1252.",
+            show_default="utf-8",
+        ),
+    ] = None
     on_bad_row: Annotated[
         Literal["error", "skip"],
         option("Input", "--on-bad-row", help="Stop at rows that cannot be used, or skip them."),

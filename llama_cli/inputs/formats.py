@@ -62,9 +62,9 @@ _BEGINS_JSON = re.compile(rb"[\[{]$|(\[\s*)?\{\s*\"")
 _TAR_AT = 257  # of its mark, by POSIX
 
 _HINTS = {
-    "UTF-32 text": "convert it first: iconv -f UTF-32 -t UTF-8",
-    "UTF-16 text": "convert it first: iconv -f UTF-16 -t UTF-8",
-    "binary data or UTF-16 text": "convert text first: iconv -f UTF-16LE -t UTF-8",
+    "UTF-32 text": "say `encoding=utf-32`",
+    "UTF-16 text": "say `encoding=utf-16`",
+    "binary data or UTF-16 text": "if it is text, say `encoding=utf-16-le` or what it is",
     "a Feather file of version 1": "write it anew with version 2",
     "a zip file": "unpack it on the way: llama-cli embed <(unzip -p FILE) -o OUT.parquet",
     "a tar file": "unpack it on the way: llama-cli embed <(tar -xOf FILE) -o OUT.parquet",

@@ -15,10 +15,10 @@ from llama_cli.inputs.carried import merge_types, storable
 from llama_cli.inputs.columns import ColumnChoice
 from llama_cli.inputs.fingerprint import Fingerprint, fingerprint_file
 from llama_cli.inputs.formats import detect_format
-from llama_cli.inputs.readers.base import Candidate, Format, Reader
+from llama_cli.inputs.readers.base import Candidate, Format, Reader, RowOptions
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.skips import SkipLog, SkippedRows
-from llama_cli.inputs.stream import ByteStream
+from llama_cli.inputs.stream import ByteStream, check_encoding
 from llama_cli.records import TextRecord
 
 OnBadRow = Literal["error", "skip"]
@@ -34,6 +34,8 @@ class ReadOptions:
         keep: columns to carry through: names, ``name=new``, or ``*`` for all.
         on_bad_row: ``skip`` rows that cannot be used, or raise `BadRowError` (``error``).
         limit: texts after which no more are read, or None.
+        rows: how rows of CSV and TSV are written.
+        encoding: of text, by a name that Python knows; None for UTF-8.
     """
 
     format: str | None = None
@@ -41,6 +43,8 @@ class ReadOptions:
     keep: tuple[str, ...] = ()
     on_bad_row: OnBadRow = "error"
     limit: int | None = None
+    rows: RowOptions = dataclasses.field(default_factory=RowOptions)
+    encoding: str | None = None
 
 
 class Position(NamedTuple):
@@ -77,11 +81,15 @@ class InputSequence(Closing):
         Args:
             files: the inputs, at least one.
             options: how they are read.
+
+        Raises:
+            UsageError: there is no such encoding.
         """
         self.files = files
         self.skips = SkipLog(skip_bad_rows=options.on_bad_row == "skip")
         self.carried = pa.schema([])
         self._options = options
+        self._encoding = check_encoding(options.encoding)
         self._choice = ColumnChoice(options.column, options.keep)
         self._formats: dict[int, Format] = {}
         self._pipes: dict[int, ByteStream] = {}  # opened, and not yet read
@@ -117,7 +125,7 @@ class InputSequence(Closing):
         for index, file in enumerate(self.files):
             if index and not file.is_regular and not self._options.keep:
                 continue  # its writer may wait for another pipe to be read first
-            stream = ByteStream.open(file)
+            stream = ByteStream.open(file, self._encoding)
             found = self._detect(index, stream)
             if file.is_regular:
                 stream.close()
@@ -243,7 +251,7 @@ class InputSequence(Closing):
                 self._opened[index] = stream = pipe
                 found = self._formats[index]
             else:
-                self._opened[index] = stream = ByteStream.open(file)
+                self._opened[index] = stream = ByteStream.open(file, self._encoding)
                 found = self._detect_again(index, stream)
             self._readers[index] = found.aligned(self.carried).open(
                 stream,
@@ -264,6 +272,8 @@ class InputSequence(Closing):
         return now
 
     def _detect(self, index: int, stream: ByteStream, known: Format | None = None) -> Format:
-        limit = self._options.limit
-        candidate = Candidate(self.files[index], stream, self._choice, known, limit)
+        options = self._options
+        candidate = Candidate(
+            self.files[index], stream, self._choice, known, options.limit, options.rows
+        )
         return detect_format(candidate, self._options.format)

@@ -51,15 +51,20 @@ class SkipLog:
         """The part of the log of one input; ``unit`` is what its numbers count."""
         return InputSkips(self, input_index, name, unit)
 
-    def add(self, input_index: int, line: int, reason: str) -> int:
-        """Take note of one row; returns how many entries have not been taken yet."""
+    def add(self, input_index: int, line: int, reason: str, last: int | None = None) -> int:
+        """Take note of one row, or of the lines up to the last.
+
+        Returns:
+            How many entries have not been taken yet.
+        """
+        last_line = line if last is None else last
         before = input_index, line - 1, reason
         with self._lock:
-            last = self._pending[-1] if self._pending else None
-            if last and (last.input_index, last.last, last.reason) == before:
-                self._pending[-1] = last._replace(last=line)
+            newest = self._pending[-1] if self._pending else None
+            if newest and (newest.input_index, newest.last, newest.reason) == before:
+                self._pending[-1] = newest._replace(last=last_line)
             else:
-                self._pending.append(SkippedRows(input_index, line, line, reason))
+                self._pending.append(SkippedRows(input_index, line, last_line, reason))
             return len(self._pending)
 
     def take(self, input_index: int, line: int) -> list[SkippedRows]:
@@ -81,6 +86,7 @@ class InputSkips:
     """The part of the log of one input."""
 
     def __init__(self, log: SkipLog, input_index: int, name: str, unit: str) -> None:
+        self.skip_bad_rows = log.skip_bad_rows
         self._log = log
         self._input_index = input_index
         self._name = name
@@ -90,8 +96,16 @@ class InputSkips:
         """Take note of a text that is only white space."""
         self._log.add(self._input_index, line, BLANK)
 
-    def add_bad(self, line: int, reason: str) -> None:
+    def add_bad(
+        self, line: int, reason: str, *, last: int | None = None, hint: str | None = None
+    ) -> None:
         """Take note of a row that cannot be used.
+
+        Args:
+            line: where it begins.
+            reason: what is wrong with it.
+            last: its last line, where it has several; all are counted.
+            hint: another way out than to leave it out.
 
         Raises:
             BadRowError: such rows are not to be left out.
@@ -100,9 +114,9 @@ class InputSkips:
         place = f"{self._name}, {self._unit} {line}"
         if not self._log.skip_bad_rows:
             raise BadRowError(
-                f"{place}: {reason}",
-                hint="leave such rows out with `on_bad_row=skip`",
+                f"{place}: {reason}" + (f", up to line {last}" if last and last > line else ""),
+                hint=hint or "leave such rows out with `on_bad_row=skip`",
                 option="on_bad_row",
             )
-        if self._log.add(self._input_index, line, reason) > _MOST_PENDING:
+        if self._log.add(self._input_index, line, reason, last) > _MOST_PENDING:
             raise InputError(f"{place}: {reason}, and there is no good row for a million before")

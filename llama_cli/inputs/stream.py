@@ -1,8 +1,9 @@
-"""The bytes of an open input, decompressed on the way where it is compressed."""
+"""The bytes of an open input, decompressed and made UTF-8 on the way where they are not."""
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import lzma
 import os
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import pyarrow as pa
 import xxhash
 
-from llama_cli.errors import InputError, InputReadError
+from llama_cli.errors import InputError, InputReadError, UsageError
 from llama_cli.inputs.resolve import Input
 
 CHUNK = 1 << 20
@@ -25,18 +26,20 @@ _HEAD = 512
 class ByteStream:
     """The content of an open input, from its start to its end, or again from its start."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, encoding: str | None = None) -> None:
         """Find out by the first bytes how it is compressed.
 
         Args:
             file: opened for reading bytes; from here on the stream's to close.
             name: the input's name, for messages.
+            encoding: what `check_encoding` gave.
 
         Raises:
             InputReadError: the system refused.
         """
         self.name = name
         self.file = file
+        self._encoding = encoding
         try:
             self._start()
         except BaseException:
@@ -44,14 +47,14 @@ class ByteStream:
             raise
 
     @classmethod
-    def open(cls, file: Input) -> Self:
+    def open(cls, file: Input, encoding: str | None = None) -> Self:
         """Open an input.
 
         Raises:
             InputError: it cannot be opened.
             InputReadError: the system refused.
         """
-        return cls(file.open(), file.name)
+        return cls(file.open(), file.name, encoding)
 
     def close(self) -> None:
         self.file.close()
@@ -61,10 +64,13 @@ class ByteStream:
     def _start(self) -> None:
         self._raw = _RawBytes(self.file, self.name)
         self.compression: Compression | None = find_compression(self._raw.head())
-        self._content: _RawBytes | _Decompressed = self._raw
-        if self.compression is not None:
+        self._content: _RawBytes | _Decompressed | _Transcoded = self._raw
+        if self.is_converted:
             self._raw.digest = xxhash.xxh3_128()
+        if self.compression is not None:
             self._content = _Decompressed(self._raw, self.compression, self.name)
+        if self._encoding is not None:
+            self._content = _Transcoded(self._content, self._encoding)
         self._ahead = b""
         self._spool: _Spool | None = None
         self._spools = True
@@ -135,13 +141,68 @@ class ByteStream:
         self._start()
 
     @property
+    def is_converted(self) -> bool:
+        """Whether the content is something else than the input's own bytes."""
+        return self.compression is not None or self._encoding is not None
+
+    @property
     def bytes_read(self) -> int:
         """Bytes of the input itself, compressed as it is, that have been read."""
         return self._raw.position
 
-    def compressed_digest(self) -> str | None:
-        """xxh3_128 of the compressed input as far as it was read; None where it is not one."""
+    def own_digest(self) -> str | None:
+        """xxh3_128 of the input's own bytes that were read, where the content is another."""
         return None if self._raw.digest is None else self._raw.digest.hexdigest()
+
+
+def check_encoding(name: str | None) -> str | None:
+    """The encoding of this name, None for UTF-8 and for no name.
+
+    Raises:
+        UsageError: Python knows none of text.
+    """
+    if name is None:
+        return None
+    try:
+        "a".encode(name)  # it looks for encodings of text alone
+        found = codecs.lookup(name).name
+    except (LookupError, UnicodeError) as error:
+        raise UsageError(
+            f"`encoding={name}`: no such encoding",
+            hint="those that Python knows: utf-16, cp1252, shift_jis, gb18030, ...",
+            option="encoding",
+        ) from error
+    return None if found in {"utf-8", "utf-8-sig"} else found
+
+
+def _invalid(error: UnicodeError) -> tuple[str, int]:
+    """A character that becomes a byte which is not UTF-8, so that readers count the text."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error("llama_cli.invalid", _invalid)
+
+
+class _Transcoded:
+    """Content in another encoding, as UTF-8."""
+
+    def __init__(self, content: _RawBytes | _Decompressed, encoding: str) -> None:
+        self._content = content
+        self._decoder = codecs.getincrementaldecoder(encoding)("llama_cli.invalid")
+        self._rest = b""  # a character may take more bytes than before
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the next bytes; none at the end."""
+        ends = False
+        while not self._rest and not ends:
+            chunk = self._content.read(size)
+            ends = not chunk
+            text = self._decoder.decode(chunk, final=ends)
+            self._rest = text.encode("utf-8", "surrogateescape")
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
 
 class _Spool:

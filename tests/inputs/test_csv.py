@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
+import pandas as pd
 import pytest
 
 from llama_cli.errors import InputError
+from llama_cli.inputs.readers.base import RowOptions
 from tests.inputs.conftest import WriteRows
 from tests.inputs.reading import Reading
 
@@ -121,7 +127,7 @@ def test_many_columns_are_not_all_listed(read: Read) -> None:
 BAD_ROWS = {
     "one": "1 fields instead of 2",
     "one,1,2": "3 fields instead of 2",
-    '"a\nb",1,2': "3 fields instead of 2, up to line 4",
+    '"a\nb",1,2': "3 fields instead of 2",
     '"one"x,1': "broken CSV: ',' expected after '\"'",
     "o\rne,1": "broken CSV: a carriage return in the middle of a line",
 }
@@ -132,19 +138,21 @@ def test_a_bad_row_is_named(read: Read, row: str, reason: str) -> None:
     content = f"text,id\nfirst,0\n{row}\n\nlast,9\n"
     with pytest.raises(InputError) as caught:
         read(content)
-    assert str(caught.value) == f"in.csv, line 3: {reason}"
-    assert caught.value.hint == "leave such rows out with `on_bad_row=skip`"
+    last = 3 + row.count("\n")
+    up_to = f", up to line {last}" if last > 3 else ""
+    assert str(caught.value) == f"in.csv, line 3: {reason}{up_to}"
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("leave such rows out with `on_bad_row=skip`")
     reading = read(content, on_bad_row="skip", keep="id")
     assert reading.texts == ["first", "last"]
     assert reading.carried == [{"id": "0"}, {"id": "9"}]
-    after = 4 + row.count("\n")
-    assert reading.left_out == [(3, 3, reason), (after, after, "blank")]
-    assert reading.records[1].line == after + 1
+    assert reading.left_out == [(3, last, reason), (last + 1, last + 1, "blank")]
+    assert reading.records[1].line == last + 2
 
 
 @pytest.mark.parametrize("skip", [False, True])
 def test_a_quote_that_is_never_closed_is_always_an_error(read: Read, skip: bool) -> None:
-    content = 'text,id\none,1\n"two,2\n' + "more,3\n" * 5000
+    content = 'text,id\none,1\n"two,2\n' + "more\n" * 5000
     with pytest.raises(InputError, match=r"^in\.csv, line 3: a quote in this row is never closed"):
         read(content, on_bad_row="skip" if skip else "error")
 
@@ -186,3 +194,101 @@ def test_one_called_text_whatever_it_looks_like(write_rows: WriteRows) -> None:
 def test_a_first_row_over_a_megabyte(write_rows: WriteRows) -> None:
     path = write_rows("id,body", "1," + "water " * 200_000, "2,two", name="in.csv")
     assert [len(text) for text in Reading(path).texts] == [1_200_000, 3]
+
+
+class TestQuoting:
+    """Public TSV sets do not quote; pandas, polars and Excel do. Neither is guessed."""
+
+    UNQUOTED = 'id\ttext\n1\t"Rain, he said\n2\tand went\n3\tand came"\n4\tthe "end"\n'
+
+    @pytest.mark.parametrize("name", ["in.tsv", "in.csv"])
+    @pytest.mark.parametrize("skip", ["error", "skip"])
+    def test_a_quote_over_lines_that_could_be_rows_is_asked_about(
+        self, read: Read, name: str, skip: str
+    ) -> None:
+        content = self.UNQUOTED if name == "in.tsv" else self.UNQUOTED.replace(",", "")
+        with pytest.raises(InputError) as caught:
+            read(content.replace("\t", "," if name == "in.csv" else "\t"), name, on_bad_row=skip)
+        assert str(caught.value).startswith(f"{name}, line 2: a quote goes on to line 4")
+        assert "`quoting=none`" in str(caught.value.hint)
+
+    def test_as_text_each_line_is_a_row(self, read: Read) -> None:
+        reading = read(self.UNQUOTED, "in.tsv", rows=RowOptions(quoting="none"), keep="id")
+        frame = pd.read_csv(io.StringIO(self.UNQUOTED), sep="\t", quoting=csv.QUOTE_NONE, dtype=str)
+        assert reading.texts == frame["text"].to_list()
+        assert [row["id"] for row in reading.carried] == frame["id"].to_list()
+
+    def test_as_quotes_they_enclose_fields(self, read: Read) -> None:
+        reading = read(self.UNQUOTED, "in.tsv", rows=RowOptions(quoting="csv"))
+        assert reading.texts == pd.read_csv(io.StringIO(self.UNQUOTED), sep="\t")["text"].to_list()
+
+    def test_a_quoted_word_at_the_start_of_a_field_is_a_bad_row(self, read: Read) -> None:
+        content = 'id\ttext\n1\tplain\n2\t"Hill" is a word\n3\tplain too\n'
+        with pytest.raises(InputError, match="line 3: broken CSV") as caught:
+            read(content, "in.tsv")
+        assert "`quoting=none`" in str(caught.value.hint)
+        reading = read(content, "in.tsv", on_bad_row="skip")
+        assert [record.line for record in reading.records] == [2, 4]
+
+    @pytest.mark.parametrize(
+        "field", ['"a\nb"', '"one, two\nthree"', '"a ""b""\n\nc"', '"ends\n"', '"\n1,2,3\n"']
+    )
+    def test_well_formed_quotes_are_read_as_ever(self, read: Read, field: str) -> None:
+        content = f"id,text\n1,{field}\n2,b\n"
+        assert read(content).texts == pd.read_csv(io.StringIO(content))["text"].to_list()
+
+    def test_a_single_column_is_not_in_doubt(self, read: Read) -> None:
+        assert read('text\n"a\nb"\nc\n').texts == ["a\nb", "c"]
+
+
+@pytest.mark.parametrize(
+    ("row", "lines"),
+    [
+        ('1,"she said \\"hi\\"\nthen, left"', 2),
+        ('1,"he wrote \\"stop\\", and\n9,the letter went on"', 2),
+        ('1,"he wrote \\"stop\\" and\nthen ""again"" , ""no""\n"', 3),
+        ('1,"a \\"b\\"\nx, y\nz, ""w""\n5,6"', 4),
+        ('1,"a" b', 1),
+    ],
+)
+def test_behind_a_broken_row_nothing_of_it_is_a_row(read: Read, row: str, lines: int) -> None:
+    content = f'id,text\n0,first\n{row}\n2,fine\n3,"also, fine"\n4,"la\nst"\n'
+    reading = read(content, on_bad_row="skip")
+    assert reading.texts == ["first", "fine", "also, fine", "la\nst"]
+    assert [record.line for record in reading.records] == [2, *range(3 + lines, 6 + lines)]
+    (left_out,) = reading.left_out
+    assert left_out[:2] == (3, 2 + lines)
+
+
+@pytest.mark.parametrize("before", ["\n", "\r\n\r\n", "sep=;\n", "sep=;\r\n", "\ufeffsep=;\n"])
+def test_what_stands_before_a_header(read: Read, before: str) -> None:
+    reading = read(f"{before}id;body\n1;first, note\n2;second\n", keep="id")
+    assert reading.texts == ["first, note", "second"]
+    first = 2 + before.count("\n")
+    assert [record.line for record in reading.records] == [first, first + 1]
+
+
+def test_the_mark_of_the_end_in_dos_is_no_row(read: Read) -> None:
+    assert read("id,text\n1,one\n\x1a").texts == ["one"]
+
+
+def test_without_a_header(read: Read) -> None:
+    content = "3,the ferry left at nine\n4,nobody was on board\n"
+    with pytest.raises(InputError, match="first row does not look like a header") as caught:
+        read(content)
+    assert "`no_header`" in str(caught.value.hint)
+    reading = read(content, rows=RowOptions(no_header=True), keep="column0")
+    assert reading.lines_and_texts == [(1, "the ferry left at nine"), (2, "nobody was on board")]
+    assert reading.carried == [{"column0": "3"}, {"column0": "4"}]
+    with duckdb.connect() as connection:
+        path = Path(tempfile.mkdtemp()) / "in.csv"
+        path.write_text(content, "utf-8")
+        columns = connection.sql(f"from read_csv('{path}', header=false)").columns
+    assert columns == ["column0", "column1"]
+
+
+@pytest.mark.parametrize("delimiter", ["^", "~", "\x01", "·"])
+def test_another_delimiter(read: Read, delimiter: str) -> None:
+    content = f'id{delimiter}body\n1{delimiter}"a {delimiter} b"\n2{delimiter}c, d\n'
+    reading = read(content, rows=RowOptions(delimiter=delimiter), keep="id")
+    assert reading.texts == [f"a {delimiter} b", "c, d"]

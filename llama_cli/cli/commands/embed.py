@@ -22,6 +22,7 @@ from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, UsageError
+from llama_cli.inputs.readers.base import RowOptions
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.models.file import float_copies_folder
@@ -142,6 +143,11 @@ def resolve_job(
             options,
             format=None if options.format == "auto" else options.format,
             keep=tuple(keep),
+            rows=fill(
+                RowOptions,
+                options,
+                delimiter="\t" if options.delimiter == "tab" else options.delimiter,
+            ),
         ),
         output=output,
         report=report,

@@ -6,16 +6,45 @@ import abc
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 import pyarrow as pa
 
+from llama_cli.errors import UsageError
 from llama_cli.inputs.columns import ColumnChoice, Columns
 from llama_cli.inputs.fingerprint import Fingerprint
 from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.skips import InputSkips
 from llama_cli.inputs.stream import ByteStream
 from llama_cli.records import TextRecord
+
+Quoting = Literal["auto", "csv", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """What the user says of the rows of CSV and TSV.
+
+    Attributes:
+        delimiter: the character between fields, or None to go by the header.
+        quoting: whether quotes enclose fields (``csv``), are text (``none``), or enclose them
+            unless that is in doubt (``auto``).
+        no_header: whether the first row has values already, and no names of columns.
+
+    Raises:
+        UsageError: no such delimiter can be.
+    """
+
+    delimiter: str | None = None
+    quoting: Quoting = "auto"
+    no_header: bool = False
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise UsageError(
+                "`delimiter` has to be one character, and neither a quote nor the end of a line",
+                option="delimiter",
+            )
 
 
 class Candidate(NamedTuple):
@@ -29,6 +58,7 @@ class Candidate(NamedTuple):
     """What was found out earlier in this run. Types need not be found again."""
     limit: int | None = None
     """Texts after which no more are read."""
+    rows: RowOptions = RowOptions()
 
 
 @dataclass(frozen=True)

@@ -237,11 +237,11 @@ class TextReader(LineReader):
 
     def bytes_read(self, record: TextRecord) -> int:
         """The text's own end, or how far the input had been decompressed for it."""
-        return record.offset if self.stream.compression is None else self.stream.bytes_read
+        return self.stream.bytes_read if self.stream.is_converted else record.offset
 
     def fingerprint(self) -> Fingerprint:
         """Size and xxh3_128 of the input as it is, compressed or not, as far as it was read."""
-        digest = self.stream.compressed_digest()
+        digest = self.stream.own_digest()
         if digest is None:
             return Fingerprint(self.offset, self.digest)
         return Fingerprint(self.stream.bytes_read, digest)
@@ -252,7 +252,7 @@ class TextReader(LineReader):
         Of all of it where it is compressed, and of what was read of it where it then comes through
         a pipe or from a server.
         """
-        if self.stream.compression is None:
+        if not self.stream.is_converted:
             return Fingerprint(offset, self.digest_at(offset))
         if self._version:  # of a server, from which the rest would have to be downloaded
             return Fingerprint(self.stream.bytes_read, "", self._version)
