@@ -46,6 +46,11 @@ PEER = Path(__file__).with_name("gpu_peer.py")
 # all-MiniLM-L6-v2: six layers of four square products and two of the feed-forward part, two
 # operations a weight. Attention comes on top of it, by the text's own length.
 LAYERS, WIDTH, INNER = 6, 384, 1536
+# A batch holds `MAX_TEXTS` texts at most, so short ones cannot fill a large one: what is not filled
+# so far is no figure for that size.
+FILLED = 0.8
+# Of each context, however long they take: a second may not be enough for two.
+LEAST_BATCHES = 5
 
 
 def numbers(words: str) -> list[int]:
@@ -114,6 +119,11 @@ class Bench:
         for size in self.options.tokens:
             limits = {"max_tokens": size, "max_items": MAX_TEXTS, "max_bytes": 1 << 30}
             batches = list(make_batches(ids, len, len, **limits))[:-1]
+            mean = sum(sum(map(len, batch)) for batch in batches) / max(1, len(batches))
+            if mean < FILLED * size:
+                why = f"{len(batches)} batches of {mean:,.0f} tokens are all that the texts fill"
+                self.tell("decode", texts=name, batch_tokens=size, left_out=why)
+                continue
             for count in self.options.contexts:
                 at = {"texts": name, "contexts": count, "batch_tokens": size}
                 try:
@@ -124,7 +134,7 @@ class Bench:
                     continue
                 try:
                     with utilization() as seen:
-                        texts, tokens, seconds = self._decode_for(contexts, batches)
+                        texts, tokens, seconds, at["batches"] = self._decode_for(contexts, batches)
                 except LlamaCliError as error:
                     self.tell("decode", **at, error=str(error))
                     continue
@@ -133,7 +143,8 @@ class Bench:
                         context.close()
                 self._tell_rate("decode", at, texts, tokens, seconds, seen.percent)
 
-    def _decode_for(self, contexts: list[Any], batches: list[Any]) -> tuple[int, int, float]:
+    def _decode_for(self, contexts: list[Any], batches: list[Any]) -> tuple[int, int, float, int]:
+        """Texts, tokens, seconds and batches."""
         endless = itertools.cycle(batches)
         for context in contexts:
             context.decode(max(batches, key=lambda batch: sum(map(len, batch))))
@@ -143,7 +154,9 @@ class Bench:
         started = time.perf_counter()
 
         def run(context: Any) -> None:
-            while time.perf_counter() - started < self.options.seconds:
+            for number in itertools.count():
+                if number >= LEAST_BATCHES and time.perf_counter() - started > self.options.seconds:
+                    return
                 with lock:
                     batch = next(endless)
                 context.decode(batch)
@@ -156,7 +169,8 @@ class Bench:
             thread.join()
         seconds = time.perf_counter() - started
         counts = [done.get() for _ in range(done.qsize())]
-        return sum(texts for texts, _ in counts), sum(tokens for _, tokens in counts), seconds
+        texts, tokens = (sum(column) for column in zip(*counts, strict=True))
+        return texts, tokens, seconds, len(counts)
 
     def engine(self, model: Model, name: str, path: Path) -> None:
         """Texts to vectors in this process: the tokenizer and Python come on top."""

@@ -16,6 +16,7 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 FOREIGN = {"--force-reinstall", "--no-cache-dir", "--no-deps", "--rounds"} | {
     *("--python", "--libs", "--without", "--peer", "--lines", "--seconds", "--tokens", "--engine"),
     "--parts",
+    "--contexts",
 }
 
 
