@@ -8,7 +8,16 @@ from typing import Literal, NamedTuple
 from llama_cli.errors import EngineError, LlamaCliError, ModelError
 
 Failure = Literal[
-    "load", "memory", "decode", "no vector", "no start", "crash", "killed", "many crashes", "device"
+    "load",
+    "memory",
+    "decode",
+    "no vector",
+    "no start",
+    "crash",
+    "killed",
+    "many crashes",
+    "device",
+    "build",
 ]
 
 
@@ -44,6 +53,12 @@ _ERRORS: dict[Failure, _Error] = {
         EngineError,
         "the GPU failed {what} times ({reason})",
         hint="free memory on it, use a smaller `max_length`, or `device=cpu`",
+    ),
+    "build": _Error(
+        EngineError,
+        "llama.cpp was built for another CPU than this one ({reason})",
+        hint="install llama-cpp-python anew on this machine, without pip's cache; "
+        "for images that move, build it with CMAKE_ARGS=-DGGML_NATIVE=OFF",
     ),
 }
 

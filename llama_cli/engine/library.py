@@ -11,9 +11,11 @@ import ctypes
 import functools
 import logging
 import os
+import re
 from typing import Any
 
 from llama_cli.engine.errors import note_error
+from llama_cli.engine.kernels.installed import cpu_features, ggml_library
 
 log = logging.getLogger("llama_cli.llama_cpp")
 log.addHandler(logging.NullHandler())
@@ -22,6 +24,11 @@ log.addHandler(logging.NullHandler())
 # 5 continues the line before it; such fragments are progress dots.
 _LOG_LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 _LOG_ERROR = 4
+# Instruction sets of x86 that llama.cpp names otherwise than Linux does, but for underscores.
+_LINUX_NAMES = {"AVX512": "avx512f", "SSE3": "pni"}
+_X86_SET = re.compile(r"\b((?:AMX|AVX|BMI|F16C|FMA|S?SSE)\w*) = 1\b")
+_GCC = re.compile(rb"GCC: \([^)]*\) (\d+)\.(\d+)")
+_SOUND_GCC = (13, 3)
 
 
 @functools.cache
@@ -59,3 +66,30 @@ def binding_version() -> str:
 def build_info() -> str:
     """The instruction sets and back ends this build of llama.cpp uses."""
     return str(llama_cpp().llama_print_system_info().decode().strip())
+
+
+def missing_instruction_sets() -> list[str]:
+    """Those that this build of llama.cpp uses and this CPU lacks; none where it cannot be told."""
+    there = {name.replace("_", "") for name in cpu_features()}
+    built = _X86_SET.findall(build_info()) if there else []
+    return [
+        name for name in built if _LINUX_NAMES.get(name, name.lower().replace("_", "")) not in there
+    ]
+
+
+@functools.cache
+def amx_crashes() -> bool:
+    """Whether llama.cpp's code for Intel's AMX was compiled by a GCC that gets it wrong.
+
+    GCC before 13.3 leaves out all but a byte of the configuration which that code loads, so that
+    the next instruction ends the process by SIGILL (pull request 26954 of llama.cpp has the same).
+    """
+    if "AMX_INT8 = 1" not in build_info():
+        return False
+    library = ggml_library().with_name("libggml-cpu.so")
+    try:
+        compilers = _GCC.findall(library.read_bytes())
+    except OSError:  # linked into one library, or under another name
+        return False
+    # The start-up code may be of an older compiler than the rest.
+    return bool(compilers) and max((int(a), int(b)) for a, b in compilers) < _SOUND_GCC

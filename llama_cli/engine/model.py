@@ -16,7 +16,7 @@ from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels.backend import use_kernels
 from llama_cli.engine.kernels.installed import cpu_features
-from llama_cli.engine.library import llama_cpp
+from llama_cli.engine.library import amx_crashes, llama_cpp
 from llama_cli.engine.tuning import SMALL_MODEL_BYTES
 from llama_cli.errors import ModelError
 from llama_cli.splits import size_of_parts
@@ -130,7 +130,7 @@ def _load(path: Path, placement: Placement, *, repack: bool, vocabulary_only: bo
     params.n_gpu_layers = placement.gpu_layers
     # Weights laid out anew for llama.cpp's own kernels cannot be read by ours. That is as well for
     # quantized ones, but on CPUs with AMX it does so with F16 too, for which it has no AMX kernels.
-    params.use_extra_bufts = repack
+    params.use_extra_bufts = repack and not amx_crashes()
     # A list ending in NULL; an empty one keeps a GPU build off the GPU altogether.
     handles = (ctypes.c_void_p * (len(placement.devices) + 1))(
         *(device.handle for device in placement.devices)

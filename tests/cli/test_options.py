@@ -10,6 +10,7 @@ import pytest
 from llama_cli.cli.options import FLAGS, EmbedOptions, fill, spell_options
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.inputs.formats import FORMATS
+from llama_cli.inputs.readers.base import RowOptions
 from llama_cli.inputs.sequence import ReadOptions
 from llama_cli.run.job import EmbedJob
 from tests.cli.conftest import OPTIONS
@@ -17,7 +18,7 @@ from tests.cli.conftest import OPTIONS
 TYPES = get_type_hints(EmbedOptions)
 SETTINGS = [
     (settings, field.name)
-    for settings in (ReadOptions, EmbedderOptions, EmbedJob)
+    for settings in (ReadOptions, RowOptions, EmbedderOptions, EmbedJob)
     for field in dataclasses.fields(settings)
     if field.name in TYPES
 ]

@@ -15,8 +15,7 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 # Options of pip and of the benchmarks.
 FOREIGN = {"--force-reinstall", "--no-cache-dir", "--no-deps", "--rounds"} | {
     *("--python", "--libs", "--without", "--peer", "--lines", "--seconds", "--tokens", "--engine"),
-    "--parts",
-    "--contexts",
+    *("--parts", "--contexts", "--from", "--no-install-recommends"),
 }
 
 

@@ -209,8 +209,8 @@ class WorkerEngine(Closing):
         """Start the worker again; where that has not helped before, find the text that kills it."""
         self._note_crash(death)
         suspects = feeder.pause()
-        alone = self._answered < self._suspect_until and not death.of_device
-        if not death.of_device:
+        alone = self._answered < self._suspect_until and death.culprit == "text"
+        if death.culprit == "text":
             self._suspect_until = self._answered + len(suspects)
         what = f", and the next {len(suspects)} texts go to it one at a time" if alone else ""
         log.warning("llama.cpp crashed (%s); it is started again%s", death, what)
@@ -236,7 +236,7 @@ class WorkerEngine(Closing):
             except WorkerDiedError as death:
                 self._note_crash(death)
                 self._restart()
-                if not death.of_device:
+                if death.culprit == "text":
                     self._crashing_texts.add(digest)
                     return self._without_vector(feeder, record, str(death))
 
@@ -254,7 +254,9 @@ class WorkerEngine(Closing):
 
     def _note_crash(self, death: WorkerDiedError) -> None:
         self._check_stopping()
-        if death.of_device:
+        if death.culprit == "build":
+            raise failure("build", reason=death)
+        if death.culprit == "device":
             self._device_failures += 1
             if self._device_failures > _MOST_DEVICE_FAILURES:
                 raise failure("device", self._device_failures, death)

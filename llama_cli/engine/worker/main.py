@@ -22,7 +22,7 @@ from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.facts import resolve_pooling
 from llama_cli.engine.float_copy import use_faster_weights
-from llama_cli.engine.library import build_info
+from llama_cli.engine.library import build_info, missing_instruction_sets
 from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.model import open_replicas
 from llama_cli.engine.options import EngineOptions
@@ -77,6 +77,8 @@ def _serve(channel: Channel) -> None:
 def _open_embedder(options: EngineOptions) -> Iterator[LlamaEmbedder]:
     """The embedder, on the weights that are fastest on this machine."""
     log.debug("llama.cpp: %s", build_info())
+    if missing := missing_instruction_sets():  # it may work: not every model needs all of them
+        sys.stderr.write(f"it was built with {', '.join(missing)}\n")
     placement = place_model(options.device, options.gpu_layers)
     with open_replicas(options.model, placement) as (model, *replicas):
         pooling = resolve_pooling(model.facts, options.embedder.pooling)

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from llama_cli.closing import Closing
 from llama_cli.engine.description import ModelDescription
@@ -43,16 +43,19 @@ _DEVICE = re.compile("out of memory|CUDA error|ROCm error|DeviceLost|OutOfDevice
 _BUILD_FOLDER = re.compile(r"^\S*/(?=\S+:\d+: )")
 
 
+Culprit = Literal["text", "device", "build"]
+
+
 class WorkerDiedError(Exception):
     """The worker process ended by itself; the message says how.
 
     Attributes:
-        of_device: whether a GPU failed, which is no text's doing.
+        culprit: the GPU, llama.cpp's build, or else perhaps the text.
     """
 
-    def __init__(self, cause: str, *, of_device: bool) -> None:
+    def __init__(self, cause: str, *, culprit: Culprit) -> None:
         super().__init__(cause)
-        self.of_device = of_device
+        self.culprit = culprit
 
 
 class WorkerProcess(Closing):
@@ -98,7 +101,7 @@ class WorkerProcess(Closing):
 
         Raises:
             ModelError: the model cannot be used, or crashes the process.
-            EngineError: the process did not even start.
+            EngineError: the process did not even start, or llama.cpp does not fit this CPU.
             LlamaCliError: whatever else the engine says.
         """
         opened: OpenedModel = self._ask("open", options, options.model)
@@ -109,7 +112,7 @@ class WorkerProcess(Closing):
 
         Raises:
             ModelError: llama.cpp cannot read it, or crashes on it.
-            EngineError: the process did not even start.
+            EngineError: the process did not even start, or llama.cpp does not fit this CPU.
         """
         described: ModelDescription = self._ask("describe", model, model)
         return described
@@ -125,6 +128,8 @@ class WorkerProcess(Closing):
                 self._channel.send(kind, content)
             return self.receive().content
         except WorkerDiedError as error:
+            if error.culprit == "build":
+                raise failure("build", reason=error) from error
             killed = self._process.returncode == -signal.SIGKILL
             no_memory = killed or _NO_MEMORY.search(str(error))
             raise failure("killed" if no_memory else "crash", model, error) from error
@@ -160,8 +165,7 @@ class WorkerProcess(Closing):
                 self._log(*message.content)
         except EOFError as error:
             cause = self._cause_of_death()
-            of_device = any(map(_DEVICE.search, self._stderr_lines))
-            raise WorkerDiedError(cause, of_device=of_device) from error
+            raise WorkerDiedError(cause, culprit=self._culprit()) from error
         if message.kind == "error":
             raise message.content
         return message
@@ -201,6 +205,12 @@ class WorkerProcess(Closing):
         telling = [line for line in lines if _NO_MEMORY.search(line)]
         telling = telling or [line for line in lines if "GGML_ASSERT" in line] or lines[-1:]
         return ": ".join([cause, *(_BUILD_FOLDER.sub("", line) for line in telling[:1])])
+
+    def _culprit(self) -> Culprit:
+        """What is to blame for the death of the process, which has ended."""
+        if self._process.returncode == -signal.SIGILL:
+            return "build"
+        return "device" if any(map(_DEVICE.search, self._stderr_lines)) else "text"
 
     def _listen(self, stderr: IO[bytes]) -> None:
         log = logging.getLogger("llama_cli.llama_cpp")

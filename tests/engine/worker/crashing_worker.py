@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import mmap
 import os
 import signal
 import time
@@ -20,6 +21,7 @@ from llama_cli.records import FloatMatrix, TextRecord, TokenIds, VectorBatch
 
 NULL = 0
 EXIT_CODE = 7
+_NO_INSTRUCTION = b"\x0f\x0b\0\0"  # on x86; on ARM this is no instruction either
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Crash:
     """
 
     word: str = ""
-    of: Literal["SIGSEGV", "SIGABRT", "SIGKILL", "exit", "hang"] = "SIGSEGV"
+    of: Literal["SIGSEGV", "SIGABRT", "SIGILL", "SIGKILL", "exit", "hang"] = "SIGSEGV"
     at: Literal["open", "tokenize", "decode", "sent"] = "decode"
     company: bool = False
     once: str | None = None
@@ -90,6 +92,10 @@ def _end(how: str) -> None:
         ctypes.string_at(NULL)
     if how == "SIGABRT":
         os.abort()
+    if how == "SIGILL":
+        code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        code.write(_NO_INSTRUCTION)
+        ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
     if how == "SIGKILL":
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(600)

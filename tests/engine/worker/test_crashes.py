@@ -214,6 +214,25 @@ class TestAGpuThatFails:
         assert all(batch.valid.all() for batch in got)
 
 
+class TestABuildForAnotherCpu:
+    """No text and no file is blamed for an instruction that this CPU does not have."""
+
+    def test_it_ends_the_run(self, tiny_bert: Path, crash: ArmCrashes) -> None:
+        crash(Crash("killer", of="SIGILL", says="it was built with AVX512_VNNI"))
+        got: list[VectorBatch] = []
+        said = r"built for another CPU than this one \(SIGILL: it was built with AVX512_VNNI\)"
+        with open_engine(tiny_bert) as engine, pytest.raises(EngineError, match=said) as caught:
+            got.extend(engine.embed(records(texts_with_killers(150, count=300))))
+        assert caught.value.exit_code == 1
+        assert all(batch.valid.all() for batch in got)
+
+    def test_it_is_said_before_there_is_a_run(self, tiny_bert: Path, crash: ArmCrashes) -> None:
+        crash(Crash(of="SIGILL", at="open"))
+        said = r"another CPU than this one \(SIGILL\)"
+        with pytest.raises(EngineError, match=said), open_engine(tiny_bert):
+            pass
+
+
 class TestOneAfterAnother:
     def test_any_number_is_survived_where_there_are_vectors_between(
         self, tiny_bert: Path, crash: ArmCrashes
