@@ -2,7 +2,7 @@
 #
 #   PYTHON      which Python makes the environment (default: the newest of 3.13, 3.12, 3.11, python3)
 #   CXX         the C++ compiler, as CMake reads it
-#   ACCEL       what speeds it up: openblas (the default on Linux), mkl, cuda, metal or none
+#   ACCEL       what speeds it up: cuda, metal or none (our CPU kernels alone; the default)
 #   CMAKE_ARGS  more options for building llama.cpp, such as -DCMAKE_CUDA_ARCHITECTURES=90
 #   VENV        where the environment goes (default: .venv; no spaces)
 #   ARGS        more arguments for "make test" and "make bench..."
@@ -132,9 +132,9 @@ $(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-dev $(INSTALLED)-bench: $(VENV)/
 # --- What speeds it up -------------------------------------------------------------------------
 
 # Without ACCEL it stays what it is.
-ACCELS = none openblas mkl cuda metal
-WAS = $(shell cat $(ACCELERATED) 2>/dev/null)
-CHOSEN := $(or $(ACCEL),$(WAS),$(if $(filter Linux,$(shell uname)),openblas,none))
+ACCELS = none cuda metal
+WAS = $(filter $(ACCELS),$(shell cat $(ACCELERATED) 2>/dev/null))
+CHOSEN := $(or $(ACCEL),$(WAS),none)
 ifneq ($(ACCEL),$(filter $(ACCELS),$(ACCEL)))
 $(error ACCEL=$(ACCEL): it may be $(ACCELS))
 endif
@@ -143,19 +143,10 @@ ifneq ($(CHOSEN),$(WAS))
 .PHONY: $(ACCELERATED)
 endif
 
-# Kernels for the CPU, compiled for the llama.cpp that is installed, and a library that may multiply
-# matrices for them. Neither has to be there.
-LIBRARY_openblas = scipy-openblas32
-LIBRARY_mkl = mkl
-LIBRARY = $(LIBRARY_$(CHOSEN))
-LIBRARIES = $(LIBRARY_openblas) $(LIBRARY_mkl)
+# Kernels for the CPU, compiled for the llama.cpp that is installed. They do not have to be there.
 KERNELS = $(wildcard $(addprefix llama_cli/engine/kernels/,*.cpp *.h *.py))
 LLAMA_CPP = $(wildcard $(VENV)/lib/python*/site-packages/llama_cpp_python-*.dist-info/RECORD)
 $(ACCELERATED): $(VENV)/pyvenv.cfg constraints.txt $(KERNELS) $(LLAMA_CPP)
-	@test -z "$(ACCEL)" || \
-		$(PIP) uninstall -qq -y $(filter-out $(LIBRARY),$(LIBRARIES)) >/dev/null 2>&1 || true
-	@test -z "$(LIBRARY)" || $(PIP) install -qq -c constraints.txt $(LIBRARY) || \
-		echo "warning: $(LIBRARY) cannot be installed, so matrices are multiplied without it" >&2
 	@echo "$(CHOSEN)" > $@
 	@test "$$(uname)" != Linux || $(BIN)/python -m llama_cli.engine.kernels.build || \
 		touch -t 200001010000 $@  # to be tried again next time

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llama_cli.engine.kernels.installed import SWITCH
 from llama_cli.storage.address import words_shown
 
 _NAME = "llama-cli"
@@ -61,7 +62,10 @@ class Invocation:
         """
         if not self.words:
             return []
-        variables = [f"{name}={value}" for name, value in self.variables.items()]
+        counted = dict(self.variables)
+        if SWITCH in os.environ:
+            counted[SWITCH] = os.environ[SWITCH]
+        variables = [f"{name}={value}" for name, value in counted.items()]
         words = words_shown(word for word in self.words if word != "--restart")
         return [*(["env", *variables] if variables else []), *_program(), *words]
 

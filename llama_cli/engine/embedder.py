@@ -74,7 +74,7 @@ class LlamaEmbedder(Closing):
             size_of_parts(model.path),
             model.facts.width,
             on_gpu=model.placement.on_gpu,
-            own_kernels=model.kernels is not None,
+            own_kernels=model.has_kernels,
         )
         self._batch_tokens = plan.batch_tokens
         how = ContextOptions(opened.pooling, plan.threads, plan.batch_tokens)
@@ -235,7 +235,16 @@ def _resolve(model: Model, options: EmbedderOptions) -> OpenedModel:
     if dimension < facts.dimension:
         warn_of_truncation(facts.name, known, dimension)
         layer_norm = bool(known and known.matryoshka and known.matryoshka.layer_norm)
-    return OpenedModel(facts, pooling, max_length, dimension, prompt, layer_norm, binding_version())
+    return OpenedModel(
+        facts=facts,
+        pooling=pooling,
+        max_length=max_length,
+        dimension=dimension,
+        prompt=prompt,
+        layer_norm=layer_norm,
+        arithmetic=model.arithmetic,
+        llama_cpp_version=binding_version(),
+    )
 
 
 def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:

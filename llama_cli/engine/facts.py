@@ -49,6 +49,7 @@ class OpenedModel:
         dimension: width of the vectors as they are handed out.
         prompt: what goes before each text.
         layer_norm: whether vectors are layer-normalized before they are truncated.
+        arithmetic: who computes, and with which weights, in words.
         llama_cpp_version: version of the llama.cpp binding.
     """
 
@@ -58,6 +59,7 @@ class OpenedModel:
     dimension: int
     prompt: str
     layer_norm: bool
+    arithmetic: str
     llama_cpp_version: str
 
 

@@ -60,7 +60,7 @@ def _why_not(model: Model, folder: Path | None) -> str | None:
     """What makes a copy useless, if anything."""
     if model.placement.on_gpu:
         return "as in the file, on the GPU"
-    if model.kernels is not None:
+    if model.has_kernels:
         return "as in the file, which the kernels read as fast"
     if model.facts.quantization not in ("F16", "BF16"):
         return f"as in the file ({model.facts.quantization})"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.closing import Closing
-from llama_cli.engine.devices import Placement
+from llama_cli.engine.devices import ALL_LAYERS, Placement
 from llama_cli.engine.errors import failure, forget_errors
 from llama_cli.engine.facts import ModelFacts, Pooling
 from llama_cli.engine.kernels.backend import use_kernels
@@ -44,17 +44,18 @@ class Model(Closing):
         """
         self.path = path
         self.placement = placement
-        self.kernels: str | None = None
+        self.has_kernels = False
+        self._weights = path
         # Before the model is loaded: llama.cpp then decides where its weights go.
         if not vocabulary_only and not placement.on_gpu and _size(path) <= SMALL_MODEL_BYTES:
-            self.kernels = use_kernels()
+            self.has_kernels = use_kernels()
         self.handle = _load(path, placement, repack=True, vocabulary_only=vocabulary_only)
         try:
             self.vocab = llama_cpp().llama_model_get_vocab(self.handle)
             if not vocabulary_only:
                 check_kind(self)
             self.facts = _read_facts(self, vocabulary_only=vocabulary_only)
-            if self.kernels is not None and self._is_wide() and "amx_tile" in cpu_features():
+            if self.has_kernels and self._is_wide() and "amx_tile" in cpu_features():
                 self.take_weights(path)
         except BaseException:
             self.close()
@@ -77,7 +78,17 @@ class Model(Closing):
         other = _load(path, self.placement, repack=not self._is_wide())
         self.close()
         self.handle = other
+        self._weights = path
         self.vocab = llama_cpp().llama_model_get_vocab(other)
+
+    @property
+    def arithmetic(self) -> str:
+        """Who computes, and with which weights, in words: another one rounds otherwise."""
+        if self.placement.on_gpu:
+            layers = self.placement.gpu_layers
+            return "on the GPU" if layers == ALL_LAYERS else f"{layers} layers on the GPU"
+        kernels = "our own kernels" if self.has_kernels else "llama.cpp's kernels"
+        return kernels if self._weights == self.path else f"{kernels} with F32 weights"
 
     def _is_wide(self) -> bool:
         """Whether its weights are not quantized."""

@@ -37,6 +37,7 @@ class RunIdentity:
     prompt: str = _called("prompt")
     dimension: int = _called("width of the vectors")
     layer_norm: bool = _called("layer norm before truncation")
+    arithmetic: str = _called("arithmetic")
     dtype: str = _called("type of the numbers")
     vector_type: str = _called("type of the vectors")
     columns: tuple[str, ...] = _called("set of columns")

@@ -41,6 +41,7 @@ def make_spec(job: EmbedJob, session: Session) -> RunSpec:
         prompt=model.prompt,
         dimension=model.dimension,
         layer_norm=model.layer_norm,
+        arithmetic=model.arithmetic,
         dtype=job.dtype,
         vector_type=job.vector_type,
         columns=tuple(schema.names),

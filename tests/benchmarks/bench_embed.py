@@ -93,8 +93,6 @@ ENGINE = Contestant("its engine alone", "engine_alone")
 CONTESTANTS = [
     OURS,
     ENGINE,
-    Contestant("… with ACCEL=none", "whole_command", (1,), "own"),
-    Contestant("… OpenBLAS multiplying", "whole_command", (1,), "blas"),
     Contestant("… without kernels", "whole_command", (1,), "off"),
     Contestant("Llama.embed, loop", "llama_embed_loop"),
     Contestant("Llama.embed, list", "llama_embed_list", (512, 2048)),

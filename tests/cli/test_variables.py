@@ -142,6 +142,12 @@ def test_other_commands_have_no_variables(
     assert "the light" in cli("inspect", notes.with_suffix(".parquet")).out
 
 
+def test_the_resuming_command_says_which_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAMA_CLI_KERNELS", "off")
+    command = shlex.join(Invocation(["embed", "in.txt"]).resume_command())
+    assert command.startswith("env LLAMA_CLI_KERNELS=off ")
+
+
 def test_resuming_needs_no_environment(tmp_path: Path) -> None:
     invocation = Invocation(["embed", "in.txt", "--restart"], {"LLAMA_CLI_MODEL": "/a b.gguf"})
     command = shlex.join(invocation.resume_command())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.run.checks import assert_refused, assert_same_content, footer
 from tests.run.deaths import AFTER_TWO_COMMITS, die
@@ -46,6 +47,13 @@ def test_another_model_is_refused(unfinished: Job, tmp_path: Path) -> None:
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (unfinished.model, other)]
     difference = "another model: {:.12}… then, {:.12}… now".format(*hashes)
     assert_refused(replace(unfinished, model=other), naming=difference)
+
+
+def test_other_kernels_are_refused(unfinished: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They round otherwise, so the file would not be what either of them makes."""
+    monkeypatch.setenv("LLAMA_CLI_KERNELS", "off")
+    now = "our own kernels then, llama.cpp's kernels now"
+    assert_refused(unfinished, naming=f"with another arithmetic: {now}")
 
 
 def test_after_a_refusal_the_first_command_resumes(unfinished: Job, expected: Path) -> None:

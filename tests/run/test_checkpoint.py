@@ -26,6 +26,7 @@ IDENTITY = RunIdentity(
     prompt="",
     dimension=32,
     layer_norm=False,
+    arithmetic="our own kernels",
     dtype="float32",
     vector_type="fixed",
     columns=("text", "text_hash", "embedding"),
@@ -58,6 +59,7 @@ OTHER: dict[str, tuple[Any, str]] = {
     "format_version": (3, "format version: 2 then, 3 now"),
     "model": ("0123456789ab" + "cd" * 26, "model: 5eed5eed5eed… then, 0123456789ab… now"),
     "pooling": ("cls", "pooling: mean then, cls now"),
+    "arithmetic": ("on the GPU", "arithmetic: our own kernels then, on the GPU now"),
     "normalize": (False, "normalization: on then, off now"),
     "max_length": (255, "maximum length: 256 then, 255 now"),
     "prompt": ("query: ", "prompt: none then, query:  now"),
@@ -149,7 +151,7 @@ def test_a_report_is_resumed_only_where_it_is_the_same() -> None:
 
 def test_the_format() -> None:
     """Where this has to change, the journal's `VERSION` has to be raised."""
-    assert VERSION == 2
+    assert VERSION == 3
     assert through_json(FIRST.to_json(None)) == {
         "counts": {
             "rows": 10,

@@ -4,7 +4,6 @@
 //
 // One thread computes; use several contexts for several cores. Built by build.py.
 
-#include <chrono>
 #include <new>
 
 #include "ggml-backend-impl.h"
@@ -21,9 +20,6 @@
 namespace {
 
 constexpr const char * NAME = "EMBED";
-
-// A BLAS library's function to use instead of our own kernels; none at first.
-Sgemm blas = nullptr;
 
 struct Scratch {
     ProductScratch product;
@@ -68,11 +64,7 @@ void compute_product(ggml_tensor * node, Nodes & nodes, ProductScratch & scratch
         last = add;
     }
     if (nodes.take_if(GGML_OP_UNARY, last)) epilogue.gelu = true;  // no other is supported
-    if (blas) {
-        multiply_blas(blas, weights, x, floats(node), epilogue, scratch);
-    } else {
-        multiply_own(weights, x, floats(node), epilogue, scratch);
-    }
+    multiply(weights, x, floats(node), epilogue, scratch);
 }
 
 void compute_norm(ggml_tensor * node, Nodes & nodes) {
@@ -229,14 +221,10 @@ EXPORTED ggml_backend_reg_t ggml_backend_init() {
     return &registry;
 }
 
-// Multiply by that function from now on; by our own kernels if null. Not while something computes.
-EXPORTED void embed_kernels_use_sgemm(Sgemm function) { blas = function; }
-
-// Seconds for one product of float matrices, out[rows][outputs] = x[rows][depth] times the
-// transpose of weights[outputs][depth], with the given function or our own kernels.
-EXPORTED double embed_kernels_multiply(Sgemm function, const float * weights, const float * x,
-                                       float * out, int64_t rows, int64_t depth, int64_t outputs) {
-    static thread_local ProductScratch scratch;
+// One product of float matrices: out[rows][outputs] = x[rows][depth] times the transpose of
+// weights[outputs][depth].
+EXPORTED void embed_kernels_multiply(const float * weights, const float * x, float * out,
+                                     int64_t rows, int64_t depth, int64_t outputs) {
     const auto matrix = [depth](const float * values, int64_t count) {
         ggml_tensor made = {};
         made.type = GGML_TYPE_F32;
@@ -249,11 +237,6 @@ EXPORTED double embed_kernels_multiply(Sgemm function, const float * weights, co
         return made;
     };
     const ggml_tensor w = matrix(weights, outputs), activations = matrix(x, rows);
-    const auto started = std::chrono::steady_clock::now();
-    if (function) {
-        multiply_blas(function, &w, &activations, out, {}, scratch);
-    } else {
-        multiply_own(&w, &activations, out, {}, scratch);
-    }
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    ProductScratch scratch;
+    multiply(&w, &activations, out, {}, scratch);
 }

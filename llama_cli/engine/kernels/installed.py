@@ -12,6 +12,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+# In the environment: "off" leaves everything to llama.cpp's kernels.
+SWITCH = "LLAMA_CLI_KERNELS"
+
 LIBRARY = "embed-kernels.so"
 MANIFEST = "embed-kernels.json"
 

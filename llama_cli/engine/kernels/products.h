@@ -140,19 +140,13 @@ static void pack_panel(const char * rows, size_t stride, ggml_type type, int64_t
     }
 }
 
-// The function cblas_sgemm of a BLAS library with 32-bit integers, and its constants.
-using Sgemm = void (*)(int order, int transpose_a, int transpose_b, int m, int n, int k,
-                       float alpha, const float * a, int a_stride, const float * b, int b_stride,
-                       float beta, float * c, int c_stride);
-constexpr int ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112;
-
 struct ProductScratch {
     std::vector<float> panel, conversion;
 };
 
-// GGML_OP_MUL_MAT with our own kernels: weights [depth, outputs], x [depth, rows].
-static void multiply_own(const ggml_tensor * weights, const ggml_tensor * x, float * out,
-                         const Epilogue & epilogue, ProductScratch & scratch) {
+// GGML_OP_MUL_MAT: weights [depth, outputs], x [depth, rows].
+static void multiply(const ggml_tensor * weights, const ggml_tensor * x, float * out,
+                     const Epilogue & epilogue, ProductScratch & scratch) {
     const int64_t depth = weights->ne[0], outputs = weights->ne[1], rows = x->ne[1];
     scratch.panel.resize(depth * WIDTH);
     for (int64_t first = 0; first < outputs; first += WIDTH) {
@@ -164,27 +158,4 @@ static void multiply_own(const ggml_tensor * weights, const ggml_tensor * x, flo
         multiply_panel(rows, depth, floats(x), depth, scratch.panel.data(), out + first, outputs,
                        some, here);
     }
-}
-
-constexpr int64_t OUTPUTS_AT_ONCE = 512;  // that are widened to floats; vocabularies are large
-
-// The same with a BLAS library.
-static void multiply_blas(Sgemm sgemm, const ggml_tensor * weights, const ggml_tensor * x,
-                          float * out, const Epilogue & epilogue, ProductScratch & scratch) {
-    const int64_t depth = weights->ne[0], outputs = weights->ne[1], rows = x->ne[1];
-    const bool narrow = weights->type != GGML_TYPE_F32;
-    if (narrow) scratch.conversion.resize(std::min(outputs, OUTPUTS_AT_ONCE) * depth);
-    for (int64_t first = 0; first < outputs; first += OUTPUTS_AT_ONCE) {
-        const int64_t some = std::min(OUTPUTS_AT_ONCE, outputs - first);
-        const char * rows_of_weights = (const char *) weights->data + first * weights->nb[1];
-        for (int64_t i = 0; narrow && i < some; i++) {
-            as_floats(rows_of_weights + i * weights->nb[1], weights->type, depth,
-                      &scratch.conversion[i * depth]);
-        }
-        const float * values = narrow ? scratch.conversion.data() : (const float *) rows_of_weights;
-        sgemm(ROW_MAJOR, AS_IS, TRANSPOSED, rows, some, depth, 1.0f, floats(x), depth, values,
-              depth, 0.0f, out + first, outputs);
-    }
-    if (!epilogue.bias && !epilogue.gelu) return;
-    for (int64_t i = 0; i < rows; i++) finish_row(out + i * outputs, outputs, epilogue);
 }

@@ -34,7 +34,7 @@ from llama_cli.output.durable.files import (
 )
 
 # To be raised with every change of the entries, or of the JSON that they carry.
-VERSION = 2
+VERSION = 3
 
 Json = dict[str, Any]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from llama_cli.engine.kernels.backend import use_kernels
 from tests.conftest import embed_all, open_embedder
 
 
@@ -19,7 +18,7 @@ def main() -> None:
     lines = texts.read_bytes().removesuffix(b"\n").split(b"\n")
     with open_embedder(model, threads=2, normalize=False) as embedder:
         np.save(out, embed_all(embedder, lines).vectors)
-    print(use_kernels() or "none")
+        print(embedder.opened.arithmetic)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from llama_cli.engine.kernels import backend, installed
-from llama_cli.engine.kernels.backend import use_kernels
+from llama_cli.engine.kernels import installed
+from llama_cli.engine.kernels.backend import KernelLibrary, use_kernels
 from llama_cli.engine.kernels.installed import LIBRARY, MANIFEST, NotUsableError, find_kernels
 from llama_cli.errors import UsageError
+from llama_cli.records import FloatMatrix
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -33,7 +35,7 @@ def test_no_kernels_are_no_error(folder: Path, caplog: pytest.LogCaptureFixture)
     (folder / LIBRARY).unlink()
     assert find_kernels() is None
     with caplog.at_level(logging.WARNING, "llama_cli"):
-        assert use_kernels.__wrapped__() is None
+        assert use_kernels.__wrapped__() is False
     assert not caplog.records
 
 
@@ -57,7 +59,7 @@ def test_kernels_for_something_else_are_left_alone_with_a_warning(
     with pytest.raises(NotUsableError, match=reason):
         find_kernels()
     with caplog.at_level(logging.WARNING, "llama_cli"):
-        assert use_kernels.__wrapped__() is None
+        assert use_kernels.__wrapped__() is False
     (record,) = caplog.records
     assert reason in record.getMessage()
     assert "python -m llama_cli.engine.kernels.build" in record.getMessage()
@@ -70,23 +72,24 @@ def test_a_damaged_library_is_left_alone_with_a_warning(
     (folder / LIBRARY).unlink()
     (folder / LIBRARY).write_bytes(damage)
     with caplog.at_level(logging.WARNING, "llama_cli"):
-        assert use_kernels.__wrapped__() is None
+        assert use_kernels.__wrapped__() is False
     assert len(caplog.records) == 1
 
 
 def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLAMA_CLI_KERNELS", "fast")
-    with pytest.raises(UsageError, match="LLAMA_CLI_KERNELS=fast: it may be auto, own, blas, off"):
+    with pytest.raises(UsageError, match="LLAMA_CLI_KERNELS=fast: it may be auto, off"):
         use_kernels.__wrapped__()
 
 
-def test_a_blas_library_that_is_not_there_is_missed_aloud(
+def test_kernels_that_compute_wrong_results_are_left_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("LLAMA_CLI_KERNELS", "blas")
-    monkeypatch.setattr(backend, "installed_blas", lambda: iter(()))
+    def wrong(_self: KernelLibrary, x: FloatMatrix, weights: FloatMatrix) -> FloatMatrix:
+        return np.zeros((len(x), len(weights)), np.float32)
+
+    monkeypatch.setattr(KernelLibrary, "multiply", wrong)
     with caplog.at_level(logging.WARNING, "llama_cli"):
-        products = use_kernels.__wrapped__()
-    assert products == "own kernels"
+        assert use_kernels.__wrapped__() is False
     (record,) = caplog.records
-    assert "no usable BLAS library" in record.getMessage()
+    assert "wrong results on this CPU" in record.getMessage()
