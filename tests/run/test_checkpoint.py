@@ -179,6 +179,7 @@ def test_the_format() -> None:
             "prompt": "",
             "dimension": 32,
             "layer_norm": False,
+            "arithmetic": "our own kernels",
             "dtype": "float32",
             "vector_type": "fixed",
             "columns": ["text", "text_hash", "embedding"],
