@@ -77,7 +77,8 @@ def cosines(
 
 @pytest.fixture(scope="session")
 def default_embedder() -> Iterator[LlamaEmbedder]:
-    with open_embedder(DEFAULT_MODEL, threads=2) as embedder:
+    """Truncates at the model's 512 tokens, as what it is compared with does."""
+    with open_embedder(DEFAULT_MODEL, threads=2, max_length=512) as embedder:
         yield embedder
 
 

@@ -224,6 +224,10 @@ class EmbedOptions:
             show_default="the model's",
         ),
     ] = None
+    closing_token: Annotated[
+        Literal["auto", "yes", "no"],
+        option("Vectors", "--closing-token", help="Close texts with a token."),
+    ] = "auto"  # noqa: S105 - no password
     on_long: Annotated[
         Literal["truncate", "error"],
         option("Vectors", "--on-long", help="Truncate texts that are too long, or stop."),

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.engine.devices import Placement
+from llama_cli.engine.doubts import find_doubts, refuse_unfit
 from llama_cli.engine.facts import ModelFacts, resolve_pooling
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model, check_kind
 from llama_cli.engine.native_tokenizer import NativeTokenizer
-from llama_cli.engine.vocabulary import complete_frame, vocabulary_warnings
+from llama_cli.engine.vocabulary import complete_frame
 from llama_cli.errors import ModelError
 from llama_cli.records import TokenIds
 
@@ -52,9 +53,9 @@ def read_description(path: Path) -> ModelDescription:
     with Model(path, _NOWHERE, vocabulary_only=True) as model:
         try:
             check_kind(model)
-            native = NativeTokenizer(model)
-            warnings = tuple(vocabulary_warnings(model, native))
-            frame = complete_frame(model, native)
+            warnings = tuple(find_doubts(model))
+            refuse_unfit(model)
+            frame = complete_frame(model, NativeTokenizer(model))
             opening, closing = _texts(model, frame.opening), _texts(model, frame.closing)
             resolve_pooling(model.facts, "auto")
         except ModelError as error:

@@ -12,12 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 
 from llama_cli.closing import Closing
 from llama_cli.engine.batching import Answer, Item, RecentTexts, collect, make_batches
 from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
+from llama_cli.engine.doubts import find_doubts, refuse_unfit
 from llama_cli.engine.facts import ModelFacts, OpenedModel, resolve_pooling
-from llama_cli.engine.known_models import find_known, resolve_prompt, warn_of_truncation
+from llama_cli.engine.known_models import (
+    KnownModel,
+    find_known,
+    resolve_prompt,
+    warn_of_truncation,
+)
 from llama_cli.engine.library import binding_version
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
@@ -63,11 +70,14 @@ class LlamaEmbedder(Closing):
             UsageError: the maximum length or the width is out of the model's range, the prompt
                 leaves no room for text, or that of the task is not known.
         """
+        refuse_unfit(model)
+        for doubt in find_doubts(model, options.pooling):
+            log.warning("%s %s", model.facts.name, doubt)
         self.opened = opened = _resolve(model, options)
         self._options = options
         self._return_texts = return_texts
         self._decode_until = math.inf
-        self._tokenizer = Tokenizer(model, opened.max_length, opened.prompt)
+        self._tokenizer = Tokenizer(model, opened.max_length, opened.prompt, options.closing_token)
         self._recent = RecentTexts(opened.dimension) if options.dedup else None
         plan = make_plan(
             options.threads,
@@ -127,10 +137,21 @@ class LlamaEmbedder(Closing):
 
         Raises:
             EngineError: llama.cpp failed.
+            UsageError: the first token's vector was asked for, and is the same for every text.
         """
-        tokens = self._tokenizer.tokenize(b"warm up")
+        vector = self._warm_up(b"warm up")
+        if self.opened.pooling == "cls" and np.allclose(vector, self._warm_up(b"warm water")):
+            raise UsageError(
+                f"{self.opened.facts.name} reads from left to right, so its first token knows "
+                "nothing of the text, and with `pooling=cls` all texts would get the same vector",
+                option="pooling",
+            )
+
+    def _warm_up(self, text: bytes) -> npt.NDArray[np.float32]:
+        tokens = self._tokenizer.tokenize(text)
         answer = Answer(len(tokens.ids), tokens.truncated)
         self._pool.submit(self._decode, [(tokens.ids, answer)]).result()
+        return answer.known_vector
 
     def close(self) -> None:
         """Wait for running decodes and free the contexts. The model stays the caller's."""
@@ -227,9 +248,9 @@ def _resolve(model: Model, options: EmbedderOptions) -> OpenedModel:
     """What the options come to with this model."""
     facts = model.facts
     pooling = resolve_pooling(facts, options.pooling)
-    max_length = _resolve_max_length(facts, options.max_length)
-    dimension = _resolve_dims(facts, options.dims)
     known = find_known(facts.name, model.path.stem)
+    max_length = _resolve_max_length(facts, known, options.max_length)
+    dimension = _resolve_dims(facts, options.dims)
     prompt = resolve_prompt(facts.name, known, options)
     layer_norm = False
     if dimension < facts.dimension:
@@ -247,13 +268,14 @@ def _resolve(model: Model, options: EmbedderOptions) -> OpenedModel:
     )
 
 
-def _resolve_max_length(facts: ModelFacts, wanted: int | None) -> int:
+def _resolve_max_length(facts: ModelFacts, known: KnownModel | None, wanted: int | None) -> int:
     if wanted is not None and wanted > facts.context:
         raise UsageError(
             f"`max_length={wanted}`: {facts.name} was trained on at most {facts.context} tokens",
             option="max_length",
         )
-    return wanted or facts.context
+    usual = known.max_length if known else None
+    return wanted or min(usual or facts.context, facts.context)
 
 
 def _resolve_dims(facts: ModelFacts, wanted: int | None) -> int:

@@ -63,6 +63,11 @@ class OpenedModel:
     llama_cpp_version: str
 
 
+def reranker_error(facts: ModelFacts) -> ModelError:
+    """The refusal of a model that scores pairs of texts."""
+    return ModelError(f"{facts.name} is a reranker: it scores pairs of texts, it does not embed")
+
+
 def resolve_pooling(facts: ModelFacts, choice: PoolingChoice) -> Pooling:
     """The pooling to use: what the user chose, else what the file says.
 
@@ -70,7 +75,7 @@ def resolve_pooling(facts: ModelFacts, choice: PoolingChoice) -> Pooling:
         ModelError: the file says nothing usable and the user chose nothing.
     """
     if facts.pooling == "rank":
-        raise ModelError(f"{facts.name} is a reranker: it scores pairs of texts, it does not embed")
+        raise reranker_error(facts)
     if choice != "auto":
         return choice
     if facts.pooling in ("mean", "cls", "last"):

@@ -1,4 +1,4 @@
-"""What is known of models beyond what their files say: prompts, and how vectors are truncated.
+"""What is known of models beyond what their files say: prompts, and what is truncated.
 
 Each entry of the table is as the sources named in it say, and no other way. Cards on the Hub are
 https://huggingface.co/ and the model's name. Prompts are to the letter, with the space or line end
@@ -59,6 +59,8 @@ class KnownModel:
         document: what goes before texts that are to be found.
         query: what goes before questions.
         matryoshka: how its vectors may be truncated; None where nothing is said of that.
+        max_length: tokens at which its authors truncate, where that is less than it could read.
+        has_dense_layers: whether dense layers follow its pooling.
         sources: where all this is written.
     """
 
@@ -68,6 +70,8 @@ class KnownModel:
     document: str = ""
     query: str = ""
     matryoshka: Matryoshka | None = None
+    max_length: int | None = None
+    has_dense_layers: bool = False
     sources: tuple[str, ...] = ()
 
     @property
@@ -206,6 +210,7 @@ KNOWN_MODELS = (
         document="title: none | text: ",
         query="task: search result | query: ",
         matryoshka=Matryoshka(widths=(512, 256, 128)),
+        has_dense_layers=True,
         sources=(
             "https://ai.google.dev/gemma/docs/embeddinggemma/model_card",
             "https://github.com/huggingface/transformers/blob/main/src/transformers/models/gemma3/"
@@ -276,7 +281,21 @@ KNOWN_MODELS = (
         name="all-MiniLM-L6-v2",
         owner="sentence-transformers",
         pattern=r"all-minilm-l6-v2",
+        max_length=256,
         sources=(f"{_HUB}/sentence-transformers/all-MiniLM-L6-v2",),
+    ),
+    KnownModel(
+        name="all-MiniLM-L12-v2, paraphrase-MiniLM-L3-v2, -L6-v2, -L12-v2, "
+        "paraphrase-multilingual-MiniLM-L12-v2",
+        owner="sentence-transformers",
+        pattern=r"all-minilm-l12-v2|paraphrase-minilm-l(?:3|6|12)-v2"
+        r"|paraphrase-multilingual-minilm-l12-v2",
+        max_length=128,
+        sources=(  # and the file sentence_bert_config.json of each
+            f"{_HUB}/sentence-transformers/all-MiniLM-L12-v2",
+            f"{_HUB}/sentence-transformers/paraphrase-MiniLM-L6-v2",
+            f"{_HUB}/sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+        ),
     ),
 )
 

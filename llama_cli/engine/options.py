@@ -10,6 +10,7 @@ from llama_cli.engine.facts import PoolingChoice
 
 Task = Literal["document", "query"]
 OnLong = Literal["truncate", "error"]
+ClosingToken = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class EmbedderOptions:
         prompt: put before each text for the model alone; None where none was given.
         task: chooses one of the model's own prompts instead; None for none.
         max_length: most tokens of a text, special tokens included; None for the model's own.
+        closing_token: whether a special token closes each text; ``auto`` for what the file says.
         on_long: ``truncate`` longer texts, or raise `TextTooLongError` (``error``).
         threads: CPU threads in all.
         dedup: compute a text that came not long ago only once.
@@ -35,6 +37,7 @@ class EmbedderOptions:
     prompt: str | None = None
     task: Task | None = None
     max_length: int | None = None
+    closing_token: ClosingToken = "auto"  # noqa: S105 - no password
     on_long: OnLong = "truncate"
     threads: int = 1
     dedup: bool = True

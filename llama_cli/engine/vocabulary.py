@@ -1,10 +1,8 @@
-"""What vocabularies of GGUF files leave out.
+"""The special tokens around a text, where GGUF files leave them out.
 
-Models are trained with special tokens around the text, and those that pool on the last token
-depend on them entirely. Some GGUF files, early conversions of bge-m3 and Qwen3-Embedding among
-them, do not say that the tokens belong there, and llama.cpp then leaves them out. Others leave out
-what says how texts are divided: llama.cpp then does that in some other way than in training, and
-vectors look right and are not.
+Models are trained with them, and those that pool on the last token depend on them entirely. Some
+files, early conversions of bge-m3 and Qwen3-Embedding among them, do not say that the tokens belong
+there, and llama.cpp then leaves them out.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ import numpy as np
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.native_tokenizer import NativeTokenizer
+from llama_cli.engine.options import ClosingToken
 from llama_cli.errors import ModelError, UsageError
 from llama_cli.records import TokenIds
 
@@ -50,12 +49,8 @@ _DECODERS = {
     "gemma3": None,
 }
 
-
-# Encoders whose SentencePiece vocabularies are those of XLM-RoBERTa: unigrams, all of them.
-_XLM_ROBERTA = frozenset(["bert", "nomic-bert-moe", "jina-bert-v3"])
-
-# Equal to what SentencePiece makes of both in its usual normalization, NFKC: one ligature.
-_LIGATURE, _LETTERS = "\N{LATIN SMALL LIGATURE FI}".encode(), b"fi"
+# Those whose embedding models do not close it, where their files do not ask for that.
+_OPEN_ENDED = frozenset(["lfm2", "llama-embed", "qwen2vl"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ class Frame:
 
     Attributes:
         opening: int32[n] ids, may be empty.
-        closing: int32[n] ids, at least one.
+        closing: int32[n] ids, may be empty.
     """
 
     opening: TokenIds
@@ -86,8 +81,13 @@ class Frame:
         return room
 
 
-def complete_frame(model: Model, native: NativeTokenizer) -> Frame:
+def complete_frame(model: Model, native: NativeTokenizer, closes: ClosingToken = "auto") -> Frame:
     """The special tokens llama.cpp puts around a text, completed where the file leaves them out.
+
+    Args:
+        model: the model.
+        native: its tokenizer.
+        closes: whether a text is closed: ``auto`` for what the file says or else is known.
 
     Raises:
         ModelError: there is no closing token, and it is not known what it should be.
@@ -95,8 +95,10 @@ def complete_frame(model: Model, native: NativeTokenizer) -> Frame:
     frame = _native_frame(native)
     architecture = model.facts.architecture
     opening, closing = frame.opening, frame.closing
-    if not len(closing):
-        closing = _known_closing(model)
+    if closes == "no":
+        closing = _ids(_NO_TOKEN)
+    elif not len(closing) and (closes == "yes" or architecture not in _OPEN_ENDED):
+        closing = _known_closing(model, wanted=closes == "yes")
     if not len(opening) and architecture in _ENCODERS:
         opening = _ids(llama_cpp().llama_vocab_bos(model.vocab))
     return Frame(opening, closing)
@@ -113,22 +115,23 @@ def _native_frame(native: NativeTokenizer) -> Frame:
     raise ModelError("the model's special tokens change the tokens of the text itself")
 
 
-def _known_closing(model: Model) -> TokenIds:
+def _known_closing(model: Model, *, wanted: bool) -> TokenIds:
     lib: Any = llama_cpp()
     architecture = model.facts.architecture
     token = _NO_TOKEN
     if architecture in _ENCODERS:
         token = lib.llama_vocab_sep(model.vocab)
-    wanted = _DECODERS.get(architecture)
-    if wanted is not None:
-        token = _find_token(model, wanted)
-    if token == _NO_TOKEN and (architecture in _ENCODERS or architecture in _DECODERS):
+    text = _DECODERS.get(architecture)
+    if text is not None:
+        token = _find_token(model, text)
+    if token == _NO_TOKEN and (wanted or architecture in _ENCODERS or architecture in _DECODERS):
         token = lib.llama_vocab_eos(model.vocab)
     if token == _NO_TOKEN:
         raise ModelError(
             f"{model.facts.name} does not close texts with a special token, and which one "
             f"belongs there is not known for the architecture {architecture}",
-            hint="use a GGUF file that sets tokenizer.ggml.add_eos_token",
+            hint="say with `closing_token=yes` or `closing_token=no` what the model's own "
+            "documentation does",
         )
     return _ids(token)
 
@@ -142,55 +145,3 @@ def _find_token(model: Model, text: bytes) -> int:
 
 def _ids(token: int) -> TokenIds:
     return np.array([] if token == _NO_TOKEN else [token], np.int32)
-
-
-def vocabulary_warnings(model: Model, native: NativeTokenizer) -> list[str]:
-    """What is wrong with the way in which texts become tokens, each to follow the model's name."""
-    found = [
-        _warning_of_words(model),
-        _warning_of_pieces(model),
-        _warning_of_characters(model, native),
-    ]
-    return [warning for warning in found if warning]
-
-
-def _warning_of_words(model: Model) -> str | None:
-    if model.meta("tokenizer.ggml.model") == "gpt2" and not model.meta("tokenizer.ggml.pre"):
-        return (
-            "does not say how its tokenizer divides a text into words; llama.cpp takes a way that "
-            "may not be the model's: use a newer GGUF file, one that sets tokenizer.ggml.pre"
-        )
-    return None
-
-
-def _warning_of_pieces(model: Model) -> str | None:
-    if model.meta("tokenizer.ggml.model") != "llama":
-        return None
-    architecture = model.facts.architecture
-    if architecture in _XLM_ROBERTA:
-        return (
-            "calls its vocabulary one of merges, and those of such models are of unigrams; words "
-            "are divided otherwise than in training: use a newer GGUF file"
-        )
-    prefix = model.meta("tokenizer.ggml.add_space_prefix")
-    if architecture.startswith("gemma") and prefix != "false":
-        return (
-            "has llama.cpp put a space before each text, which models of Google's Gemma do not "
-            "expect: use a newer GGUF file, one that sets tokenizer.ggml.add_space_prefix to false"
-        )
-    return None
-
-
-def _warning_of_characters(model: Model, native: NativeTokenizer) -> str | None:
-    lib: Any = llama_cpp()
-    if lib.llama_vocab_type(model.vocab) != lib.LLAMA_VOCAB_TYPE_UGM:
-        return None
-    # The table itself cannot be asked for, but what it does can be seen.
-    ligature, letters = (native.ids(text, add_special=False) for text in (_LIGATURE, _LETTERS))
-    if np.array_equal(ligature, letters):
-        return None
-    return (
-        "lacks the table that its tokenizer normalizes characters with; accents, full-width and "
-        "composed ones may be read wrongly: use a newer GGUF file, one with "
-        "tokenizer.ggml.precompiled_charsmap"
-    )

@@ -34,6 +34,7 @@ class RunIdentity:
     pooling: str = _called("pooling")
     normalize: bool = _called("normalization")
     max_length: int = _called("maximum length")
+    closing_token: str = _called("closing token")
     prompt: str = _called("prompt")
     dimension: int = _called("width of the vectors")
     layer_norm: bool = _called("layer norm before truncation")

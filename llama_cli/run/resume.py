@@ -38,6 +38,7 @@ def make_spec(job: EmbedJob, session: Session) -> RunSpec:
         pooling=model.pooling,
         normalize=job.embedder.normalize,
         max_length=model.max_length,
+        closing_token=job.embedder.closing_token,
         prompt=model.prompt,
         dimension=model.dimension,
         layer_norm=model.layer_norm,

@@ -93,7 +93,7 @@ def rate(path: Path, plan: Plan) -> float:
     with (
         patch("llama_cli.engine.embedder.make_plan", lambda *_, **__: plan),
         Model(DEFAULT_MODEL, Placement((), 0)) as model,
-        LlamaEmbedder(model, EmbedderOptions(dedup=False)) as embedder,
+        LlamaEmbedder(model, EmbedderOptions(dedup=False, max_length=512)) as embedder,
     ):
         list(embedder.embed(records[:100]))
         started = time.perf_counter()

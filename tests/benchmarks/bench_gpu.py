@@ -180,7 +180,7 @@ class Bench:
         for size, count in itertools.product(self.options.engine, self.options.contexts):
             plan = Plan(count, 1, size)
             with patch("llama_cli.engine.embedder.make_plan", lambda *_, plan=plan, **__: plan):
-                embedder = LlamaEmbedder(model, EmbedderOptions(threads=count))
+                embedder = LlamaEmbedder(model, EmbedderOptions(threads=count, max_length=512))
             with embedder:
                 list(embedder.embed(records[-1000:]))
                 started = time.perf_counter()
@@ -217,6 +217,7 @@ class Bench:
         self, path: Path, *more: str, device: str | None = None
     ) -> tuple[dict[str, Any], dict[str, float], float]:
         words = ["embed", str(path), "-o", str(WORK / "out.parquet"), "--overwrite", "--json", "-q"]
+        words += ["--max-length", "512"]
         words += ["--device", device or self.options.device, *more]
         started = time.perf_counter()
         process = subprocess.Popen(

@@ -52,6 +52,8 @@ def whole_command(_folder: Path) -> Run:
                 "cpu",
                 "--threads",
                 str(CORES),
+                "--max-length",
+                str(CONTEXT),
                 *([] if dedup else ["--no-dedup"]),
             ]
             started = time.perf_counter()
@@ -71,7 +73,7 @@ def engine_alone(_folder: Path) -> Run:
     from llama_cli.records import TextRecord
 
     model = Model(DEFAULT_MODEL, Placement((), 0))
-    embedder = LlamaEmbedder(model, EmbedderOptions(threads=CORES, dedup=False))
+    embedder = LlamaEmbedder(model, EmbedderOptions(threads=CORES, dedup=False, max_length=CONTEXT))
 
     def embed(path: Path, _setting: int) -> float:
         lines = path.read_bytes().removesuffix(b"\n").split(b"\n")

@@ -98,7 +98,7 @@ USAGE: dict[str, tuple[Words, str]] = {
     "standard input without output": (lambda d: ["-"], "say where the output goes with --output"),
     "too long text": (
         lambda d: [write(d / "long.txt", b"short\n" + b"word " * 600), "--on-long", "error"],
-        "line 2: the text has more than 512 tokens",
+        "line 2: the text has more than 256 tokens",
     ),
     "too long line": (
         lambda d: [write(d / "huge.txt", b"short\n" + b"a" * (1 + (64 << 20)))],

@@ -86,10 +86,12 @@ def _formats() -> str:
 
 def _known_models() -> str:
     """The table of known models, with their sources."""
-    head = ["| model | `--task document` | `--task query` | `--dims` | sources |", "|---" * 5 + "|"]
+    options = [f"`--{name}`" for name in ("task document", "task query", "dims", "max-length")]
+    names = ("model", *options, "sources")
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     rows = [
         f"| {model.name} | {_code(model.document)} | {_code(model.query)} | "
-        f"{model.matryoshka or ''} | {_links(model.sources)} |"
+        f"{model.matryoshka or ''} | {model.max_length or ''} | {_links(model.sources)} |"
         for model in KNOWN_MODELS
     ]
     return "\n".join([*head, *rows])

@@ -76,6 +76,8 @@ NAMES = {
     "jina-embeddings-v4-text-retrieval-IQ4_XS": ("Passage: ", "Query: "),
     "all-MiniLM-L6-v2": ("", ""),
     "all-MiniLM-L6-v2-ggml-model-f16": ("", ""),
+    "All MiniLM L12 v2": ("", ""),
+    "paraphrase-multilingual-MiniLM-L12-v2.Q8_0": ("", ""),
 }
 STRANGERS = [
     "",
@@ -100,7 +102,7 @@ STRANGERS = [
     "snowflake-arctic-embed-l-v2.0-ko",
     "jina-embeddings-v3",
     "gemma-3-300m",
-    "paraphrase-MiniLM-L6-v2",
+    "paraphrase-mpnet-base-v2",
     "all-MiniLM-L6-v2-finetuned",
     "x" * 1000,
     "-q8-0" * 200,

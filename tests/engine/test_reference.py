@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from llama_cli.engine.embedder import LlamaEmbedder
-from tests.conftest import cosines, embed_all
+from llama_cli.models.builtin.file import DEFAULT_MODEL
+from tests.conftest import cosines, embed_all, open_embedder
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -32,3 +33,14 @@ def test_vectors_and_token_counts_equal_the_reference(
     assert cosines(ours.vectors, vectors).min() >= 0.9999
     assert ours.truncated == (44 if name == "long" else 0)
     assert ours.valid.all()
+
+
+def test_texts_are_truncated_where_the_models_authors_do_it() -> None:
+    """At 256 tokens, as sentence-transformers does; the model could read 512."""
+    texts = (REFERENCE / "long.txt").read_bytes().removesuffix(b"\n").split(b"\n")
+    with np.load(REFERENCE / "reference.npz") as reference:
+        counts = reference["long_token_counts"]
+    with open_embedder(DEFAULT_MODEL, threads=2) as embedder:
+        ours = embed_all(embedder, texts)
+    assert ours.lengths == np.minimum(counts, 256).tolist()
+    assert ours.truncated == (counts > 256).sum() > 44

@@ -11,7 +11,10 @@ from gguf import GGUFReader
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
+from llama_cli.engine.native_tokenizer import NativeTokenizer
+from llama_cli.engine.options import ClosingToken
 from llama_cli.engine.tokenizer import Tokenizer
+from llama_cli.engine.vocabulary import complete_frame
 from llama_cli.errors import (
     EngineError,
     LlamaCliError,
@@ -22,12 +25,13 @@ from llama_cli.errors import (
 from tests.conftest import CPU, cosines, embed_all, open_embedder
 from tests.tiny_models import rewrite, write_bert, write_causal, write_t5
 
+SPM_EOS = 2
 LONG = "water time " * 200
 
 
-def tokens(path: Path, text: str, max_length: int = 64) -> list[int]:
+def tokens(path: Path, text: str, max_length: int = 64, closes: ClosingToken = "auto") -> list[int]:
     with Model(path, CPU) as model:
-        return Tokenizer(model, max_length).tokenize(text.encode()).ids.tolist()
+        return Tokenizer(model, max_length, closes=closes).tokenize(text.encode()).ids.tolist()
 
 
 class TestCutting:
@@ -105,6 +109,27 @@ class TestClosingToken:
         with pytest.raises(ModelError, match="not known for the architecture t5encoder") as caught:
             tokens(path, "a b")
         assert caught.value.exit_code == 3
+        assert "`closing_token=yes` or `closing_token=no`" in (caught.value.hint or "")
+        closed = tokens(tmp_path / "closed.gguf", "a b")
+        assert tokens(path, "a b", closes="yes") == closed
+        assert tokens(path, "a b", closes="no") == closed[:-1]
+
+    @pytest.mark.parametrize("arch", ["lfm2", "llama-embed", "qwen2vl"])
+    def test_some_architectures_have_none(self, tmp_path: Path, arch: str) -> None:
+        plain = write_causal(tmp_path / "plain.gguf", add_eos=None)
+        changes = {"general.architecture": arch}
+        path = rewrite(plain, tmp_path / "x.gguf", changes=changes)
+        asked = rewrite(
+            plain, tmp_path / "y.gguf", changes=changes | {"tokenizer.ggml.add_eos_token": True}
+        )
+        with Model(path, CPU, vocabulary_only=True) as model:
+            native = NativeTokenizer(model)
+            assert len(complete_frame(model, native).closing) == 0
+            assert complete_frame(model, native, "yes").closing.tolist() == [SPM_EOS]
+        with Model(asked, CPU, vocabulary_only=True) as model:
+            native = NativeTokenizer(model)
+            assert complete_frame(model, native).closing.tolist() == [SPM_EOS]
+            assert len(complete_frame(model, native, "no").closing) == 0
 
 
 class TestPooling:

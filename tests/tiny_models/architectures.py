@@ -25,6 +25,7 @@ def write_bert(
     pooling: int | None = MEAN,
     lowercase: bool | None = True,
     add_special: bool = True,
+    scores: bool = False,
     words: Sequence[str] = COMMON_WORDS,
     seed: int = 1,
 ) -> Path:
@@ -42,6 +43,7 @@ def write_bert(
         lowercase: whether the tokenizer folds case; None leaves the key out.
         add_special: False leaves out the keys that ask for ``[CLS]`` and ``[SEP]`` and the id of
             the end token, as early conversions did.
+        scores: whether there are the weights that make a reranker of it.
         words: the whole words of the vocabulary.
         seed: of the random weights.
     """
@@ -61,6 +63,8 @@ def write_bert(
         "token_types.weight": (metadata["tokenizer.ggml.token_type_count"], dim),
         **_with_bias("token_embd_norm", dim),
     }
+    if scores:
+        shapes |= _with_bias("cls.output", 1, dim)
     if arch == "bert":
         shapes["position_embd.weight"] = (n_ctx, dim)
     for block in (f"blk.{layer}" for layer in range(layers)):
@@ -89,6 +93,7 @@ def write_causal(
     add_bos: bool | None = True,
     add_eos: bool | None = True,
     eos: bool = True,
+    dense: bool = True,
     words: Sequence[str] = COMMON_WORDS,
     seed: int = 1,
 ) -> Path:
@@ -108,6 +113,7 @@ def write_causal(
         add_bos: whether texts start with ``<s>``; None leaves the key out.
         add_eos: whether texts end with ``</s>``; None leaves the key out.
         eos: False leaves out the id of the end token; llama.cpp then assumes the usual one.
+        dense: False leaves out the dense layers that ``gemma-embedding`` ends with.
         words: the whole words of the vocabulary.
         seed: of the random weights.
     """
@@ -131,6 +137,10 @@ def write_causal(
         "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), dim),
         "output_norm.weight": (dim,),
     }
+    if arch == "gemma-embedding" and dense:
+        shapes |= {"dense_2.weight": (ff, dim), "dense_3.weight": (dim, ff)}
+        metadata |= {f"{arch}.dense_2_feat_in": dim, f"{arch}.dense_2_feat_out": ff}
+        metadata |= {f"{arch}.dense_3_feat_in": ff, f"{arch}.dense_3_feat_out": dim}
     for block in (f"blk.{layer}" for layer in range(layers)):
         shapes |= {f"{block}.{norm}.weight": (dim,) for norm in ("attn_norm", "ffn_norm")}
         for part in ("attn_q", "attn_k", "attn_v"):

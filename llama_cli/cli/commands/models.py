@@ -201,11 +201,12 @@ def _known_facts(name: str, file: ModelFile) -> Facts:
     """What its documentation says of prompts and of truncated vectors."""
     known = find_known(name, file.path.stem)
     if known is None:
-        return {"known": None, "prompts": None, "dims": None}
+        return {"known": None, "prompts": None, "dims": None, "max_length": None}
     return {
         "known": known.name,
         "prompts": {"document": known.document, "query": known.query},
         "dims": str(known.matryoshka) if known.matryoshka else None,
+        "max_length": known.max_length,
     }
 
 
@@ -223,7 +224,7 @@ def _info_lines(facts: Facts) -> list[str]:
         "architecture": facts["architecture"],
         "quantization": facts["quantization"],
         "dimension": facts["dimension"],
-        "context": f"{facts['context']} tokens",
+        "context": f"{facts['context']} tokens{_truncation(facts)}",
         "pooling": facts["pooling"] or "the file does not say",
         "special tokens": " ".join(frame) if len(frame) > 1 else "",
         "known as": facts["known"],
@@ -234,6 +235,11 @@ def _info_lines(facts: Facts) -> list[str]:
     }
     shown = [f"{label.ljust(_LABEL)}  {value}" for label, value in lines.items() if value]
     return [*shown, *(f"{'warning'.ljust(_LABEL)}  it {warning}" for warning in facts["warnings"])]
+
+
+def _truncation(facts: Facts) -> str:
+    most = facts["max_length"]
+    return f", of which its authors use {most}; so does embed" if most else ""
 
 
 def _quoted(prompt: str) -> str:

@@ -16,7 +16,7 @@ from tests.conftest import embed_all, open_embedder
 def main() -> None:
     model, texts, out = map(Path, sys.argv[1:])
     lines = texts.read_bytes().removesuffix(b"\n").split(b"\n")
-    with open_embedder(model, threads=2, normalize=False) as embedder:
+    with open_embedder(model, threads=2, normalize=False, max_length=512) as embedder:
         np.save(out, embed_all(embedder, lines).vectors)
         print(embedder.opened.arithmetic)
 
