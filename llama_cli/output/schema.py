@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -78,6 +79,22 @@ def extra_columns(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field for field in schema if field.name not in own])
 
 
+def fixed_lists(schema: pa.Schema) -> list[pa.Field]:
+    """The columns of lists of a fixed size."""
+    return [field for field in schema if pa.types.is_fixed_size_list(field.type)]
+
+
+def without_sizes(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
+    """The same with lists of any size in those columns."""
+    return pa.schema(
+        [
+            field.with_type(pa.list_(field.type.value_field)) if field.name in names else field
+            for field in schema
+        ],
+        schema.metadata,
+    )
+
+
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     """Keyword arguments for ``pyarrow.parquet.ParquetWriter``, chosen by measurement.
 
@@ -87,13 +104,15 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     """
     extra = extra_columns(schema)
     simple = [field.name for field in extra if not pa.types.is_nested(field.type)]
+    # Only these tell whether such a list is null; the length of longer ones does.
+    single = [f"{f.name}.list.element" for f in fixed_lists(schema) if f.type.list_size == 1]
     numbers = [f.name for f in schema if f.name not in extra.names and pa.types.is_integer(f.type)]
     return {
         "version": "2.6",
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": simple or False,
-        "write_statistics": numbers + simple,
+        "write_statistics": numbers + simple + single,
         # Without it a flipped bit is read as data, and nobody notices.
         "write_page_checksum": True,
         # Without it readers see a list of any length instead of a fixed size.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +52,10 @@ def test_pandas(written: tuple[Path, list[dict[str, Any]]]) -> None:
 def test_polars(written: tuple[Path, list[dict[str, Any]]]) -> None:
     path, rows = written
     frame = pl.read_parquet(path)
-    assert frame.schema["embedding"] == pl.Array(pl.Float32, 16)
+    has_nulls = any(row["embedding"] is None for row in rows)
+    assert frame.schema["embedding"] == (
+        pl.List(pl.Float32) if has_nulls else pl.Array(pl.Float32, 16)
+    )
     assert frame.schema["sequence_length"] == pl.UInt32
     assert frame.to_dicts() == rows
 
@@ -79,8 +85,46 @@ def test_vectors_come_back_as_one_numpy_matrix(
     written: tuple[Path, list[dict[str, Any]]],
 ) -> None:
     path, rows = written
-    frame = pl.read_parquet(path).drop_nulls("embedding")
+    fixed = pl.Array(pl.Float32, 16)  # which the file does not say where a vector is null
+    frame = pl.read_parquet(path).drop_nulls("embedding").cast({"embedding": fixed})
     expected = [row["embedding"] for row in rows if row["embedding"] is not None]
     np.testing.assert_array_equal(
         frame["embedding"].to_numpy(), np.array(expected, np.float32).reshape(-1, 16)
     )
+
+
+# The last that cannot read a null in a list of a fixed size, and the one of two years ago.
+OLDER_PYARROW = ("21.0.0", "25.0.0")
+READ = """
+import sys, pyarrow, pyarrow.parquet
+print(pyarrow.__version__)
+for path in sys.argv[1:]:
+    vectors = pyarrow.parquet.read_table(path)["embedding"]
+    print(vectors.type, vectors.null_count, vectors.to_pylist())
+"""
+
+
+@pytest.mark.parametrize("version", OLDER_PYARROW)
+def test_older_pyarrow(version: str, tmp_path: Path) -> None:
+    """Vectors of any width, with nulls and without, one number wide among them."""
+    library = tmp_path / "library"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
+    subprocess.run([*pip, "--no-deps", "-t", library, f"pyarrow=={version}"], check=True)
+    files, expected = [], [version]
+    for width, nulls in [(1, []), (1, [4]), (3, []), (3, [0, 7]), (3, range(9))]:
+        results = make_results(9, width, nulls=nulls)
+        files.append(tmp_path / f"{len(files)}.parquet")
+        with ParquetWriter(files[-1], width, 4) as writer:
+            writer.write_batch(results)
+        size = "" if nulls else f"[{width}]"
+        kind = f"list<element: float>{size}" if nulls else f"fixed_size_list<element: float>{size}"
+        vectors = [row["embedding"] for row in plain(rows_of(results))]
+        expected.append(f"{kind} {len(nulls)} {vectors}")
+    read = subprocess.run(
+        [sys.executable, "-c", READ, *files],
+        env=os.environ | {"PYTHONPATH": str(library)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout.splitlines() == expected

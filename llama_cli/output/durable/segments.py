@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from llama_cli.errors import ParquetFormatError
 from llama_cli.output.durable.files import has_name, sync, write_all
-from llama_cli.output.schema import parquet_options
+from llama_cli.output.schema import fixed_lists, parquet_options, without_sizes
 
 MAGIC = b"PAR1"
 # Length of the footer in four bytes, then the magic.
@@ -96,20 +96,51 @@ def last_footer(
 ) -> tuple[bytes, pq.FileMetaData]:
     """The footer for all segments together.
 
+    pyarrow before 26 cannot read a null in a list of a fixed size. Parquet stores such lists as any
+    other, and only the Arrow schema in the footer says their size: it is left out where there is a
+    null.
+
     Returns:
         A file of no rows, its leading magic included, that ends in the footer; and the footer.
     """
+    metadata = _empty_footer(schema, key_values)
+    for footer in footers:
+        metadata.append_row_groups(footer)
+    if with_nulls := _fixed_lists_with_nulls(schema, metadata):
+        whole = metadata
+        metadata = _empty_footer(without_sizes(schema, with_nulls), key_values)
+        metadata.append_row_groups(whole)
+    sink = pa.BufferOutputStream()
+    metadata.write_metadata_file(sink)
+    return sink.getvalue().to_pybytes(), metadata
+
+
+def _empty_footer(schema: pa.Schema, key_values: dict[str, str]) -> pq.FileMetaData:
     collected: list[pq.FileMetaData] = []
     with pq.ParquetWriter(
         pa.BufferOutputStream(), schema, metadata_collector=collected, **parquet_options(schema)
     ) as empty:
         empty.add_key_value_metadata(key_values)
-    (metadata,) = collected
-    for footer in footers:
-        metadata.append_row_groups(footer)
-    sink = pa.BufferOutputStream()
-    metadata.write_metadata_file(sink)
-    return sink.getvalue().to_pybytes(), metadata
+    return collected[0]
+
+
+def _fixed_lists_with_nulls(schema: pa.Schema, metadata: pq.FileMetaData) -> set[str]:
+    """Names of the columns of lists of a fixed size in which a whole list is null."""
+    fixed = fixed_lists(schema)
+    # In those of lists and structs a null cannot be told from here.
+    found = {field.name for field in fixed if pa.types.is_nested(field.type.value_type)}
+    sizes = {f"{field.name}.list.element": field.type.list_size for field in fixed}
+    for index in range(metadata.num_row_groups) if sizes else ():
+        group = metadata.row_group(index)
+        for column in map(group.column, range(group.num_columns)):
+            size = sizes.get(column.path_in_schema)
+            if size is None:
+                continue
+            # A null list is one value, as is one number of another.
+            nulls = column.statistics.null_count if size == 1 else None
+            if nulls or (nulls is None and column.num_values != size * group.num_rows):
+                found.add(column.path_in_schema.removesuffix(".list.element"))
+    return found
 
 
 class DataFile:
