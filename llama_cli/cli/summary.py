@@ -83,7 +83,7 @@ def _notes(counts: Provenance | Counts, max_length: int) -> list[str]:
         f"{count(counts.skipped, 'blank line')} skipped": counts.skipped,
         f"{count(counts.bad_rows, 'bad row')} skipped": counts.bad_rows,
         f"{count(counts.truncated, 'text')} truncated to {max_length} tokens": counts.truncated,
-        f"{count(counts.invalid_utf8, 'line')} not in UTF-8": counts.invalid_utf8,
+        f"{count(counts.invalid_utf8, 'line')} not in UTF-8 (see --encoding)": counts.invalid_utf8,
         f"{count(counts.duplicates, 'duplicate')} computed once": counts.duplicates,
         f"{count(counts.without_vector, 'row')} without a vector": counts.without_vector,
     }

@@ -18,6 +18,8 @@ formats read what other tools write: `tests/inputs/writers.py` says how they wri
 
 from __future__ import annotations
 
+import codecs
+import dataclasses
 import re
 from pathlib import PurePath
 
@@ -28,37 +30,65 @@ from llama_cli.inputs.readers.delimited import Csv, Tsv
 from llama_cli.inputs.readers.json_document import JsonDocument
 from llama_cli.inputs.readers.json_lines import JsonLines
 from llama_cli.inputs.readers.parquet import Parquet
-from llama_cli.inputs.readers.text import PlainText
-from llama_cli.inputs.stream import CHUNK, COMPRESSIONS
+from llama_cli.inputs.readers.text import PlainText, count_controls, is_binary
+from llama_cli.inputs.stream import CHUNK, COMPRESSIONS, ByteStream
 
 FORMATS: tuple[type[Format], ...] = (PlainText, JsonLines, JsonDocument, Csv, Tsv, Parquet, Arrow)
 
-# The longer mark first: UTF-32's begins with UTF-16's.
+# Marks of what is not text, of which some byte is in no text. UTF-32's begins with UTF-16's.
 _NOT_TEXT = (
     (b"\xff\xfe\x00\x00", "UTF-32 text"),
     (b"\x00\x00\xfe\xff", "UTF-32 text"),
     (b"\xff\xfe", "UTF-16 text"),
     (b"\xfe\xff", "UTF-16 text"),
-    (b"PAR1", "a Parquet file"),
-    (b"ARROW1", "an Arrow file"),
-    (b"FEA1", "a Feather file of version 1"),
     *((kind.magic, f"{kind.name} data") for kind in COMPRESSIONS if kind.name != "bzip2"),
-    (b"BZh91AY&SY", "bzip2 data"),
     (b"\x1f\x9d", "compress data"),
     (b"\x02\x21\x4c\x18", "lz4 data of the old format"),
     (b"\x5d\x00\x00", "lzma data"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy data"),
     (b"PK\x03\x04", "a zip file"),
+    (b"PK\x05\x06", "an empty zip file"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z file"),
-    (b"%PDF-", "a PDF file"),
+    (b"Rar!\x1a\x07", "a RAR file"),
     (b"\x89PNG\r\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"\x00\x00\x01\x00", "an icon"),
     (b"SQLite format 3\x00", "an SQLite database"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (b"\xce\xfa\xed\xfe", "a program"),
+    (b"\xcf\xfa\xed\xfe", "a program"),
     (b"\x7fELF", "a program"),
+    (b"\xca\xfe\xba\xbe", "a program"),
+    (b"\x00asm", "a program"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    *((bytes([0x80, version]), "a Python pickle") for version in range(2, 6)),
+)
+# Marks that a text may begin with as well: only something later in the file tells.
+_SPELLED = (
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"FEA1", "a Feather file of version 1"),
+    (b"BZh", "bzip2 data"),
+    (b"%PDF-", "a PDF file"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "an image or a recording"),
+    (b"BM", "a bitmap"),
+    (b"ORC", "an ORC file"),
     (b"GGUF", "a GGUF model file"),
+    (b"OggS", "a recording"),
+    (b"fLaC", "a recording"),
+    (b"ID3", "a recording"),
+    (b"MZ", "a program"),
 )
 _BOM = b"\xef\xbb\xbf"
 # A first line that no text has: an object, or what one or a list of them begins with.
 _BEGINS_JSON = re.compile(rb"[\[{]$|(\[\s*)?\{\s*\"")
+_PDF = re.compile(rb"%PDF-\d\.\d(\s|$)")
 _TAR_AT = 257  # of its mark, by POSIX
 
 _HINTS = {
@@ -66,6 +96,10 @@ _HINTS = {
     "UTF-16 text": "say `encoding=utf-16`",
     "binary data or UTF-16 text": "if it is text, say `encoding=utf-16-le` or what it is",
     "a Feather file of version 1": "write it anew with version 2",
+    "a Python pickle": "write it anew as Parquet or JSON Lines",
+    "a NumPy array": "write it anew as Parquet or JSON Lines",
+    "an Avro file": "write it anew as Parquet, with DuckDB for instance",
+    "an ORC file": "write it anew as Parquet, with pyarrow for instance",
     "a zip file": "unpack it on the way: llama-cli embed <(unzip -p FILE) -o OUT.parquet",
     "a tar file": "unpack it on the way: llama-cli embed <(tar -xOf FILE) -o OUT.parquet",
     "a GGUF model file": "models are given with `model`",
@@ -74,6 +108,8 @@ _HINTS = {
 # Every other byte of Latin text in UTF-16 is NUL, and many of most binary files. One that strayed
 # into a text is no reason to refuse it.
 _NUL_SHARE = 4
+_SECTOR = 512
+_OTHERWISE = "if it is text all the same, say `format=text`"
 
 
 def detect_format(candidate: Candidate, wanted: str | None) -> Format:
@@ -89,9 +125,13 @@ def detect_format(candidate: Candidate, wanted: str | None) -> Format:
     """
     stream = candidate.stream
     head = stream.peek(_first_line)
-    kind = _find_format(candidate.file.file_name, head, wanted)
+    if wanted == PlainText.name:
+        return dataclasses.replace(PlainText.detect(candidate), is_surely_text=True)
+    kind = _find_format(candidate.file.file_name, head, stream, wanted)
     if kind.streamed:
-        _refuse_binary(head, stream.name)
+        _refuse_binary(head, stream)
+        if kind is not JsonDocument:
+            _refuse_carriage_returns(head, stream.name)
     return kind.detect(candidate)
 
 
@@ -102,7 +142,7 @@ def _first_line(ahead: bytes) -> int | None:
     return CHUNK if len(ahead) >= CHUNK else None
 
 
-def _find_format(name: str, head: bytes, wanted: str | None) -> type[Format]:
+def _find_format(name: str, head: bytes, stream: ByteStream, wanted: str | None) -> type[Format]:
     """The user's choice; else that of the first bytes; else that of the suffix; else by the line.
 
     A suffix that tells of compression counts for nothing.
@@ -110,7 +150,7 @@ def _find_format(name: str, head: bytes, wanted: str | None) -> type[Format]:
     if wanted is not None:
         return next(kind for kind in FORMATS if kind.name == wanted)
     for kind in FORMATS:
-        if head.startswith(kind.magics):
+        if head.startswith(kind.magics) and not _is_plain(stream):
             return kind
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
     compressed = {compression.suffix for compression in COMPRESSIONS}
@@ -119,15 +159,42 @@ def _find_format(name: str, head: bytes, wanted: str | None) -> type[Format]:
     return next((kind for kind in FORMATS if suffix in kind.suffixes), unknown)
 
 
-def _refuse_binary(head: bytes, name: str) -> None:
+def _refuse_binary(head: bytes, stream: ByteStream) -> None:
+    name = stream.name
     for magic, content in _NOT_TEXT:
         if head.startswith(magic):
             raise _not_text(name, content)
+    for magic, content in _SPELLED:
+        if head.startswith(magic) and not _is_plain(stream):
+            raise _not_text(name, content)
+    if head[4:8] == b"ftyp":
+        raise _not_text(name, "a video or an image")
     if head[_TAR_AT:].startswith(b"ustar"):
         raise _not_text(name, "a tar file")
-    if len(head) < _NUL_SHARE * head.count(0):
+    if len(head) < _NUL_SHARE * head.count(0) or is_binary(count_controls(head), len(head)):
         raise _not_text(name, "binary data or UTF-16 text")
 
 
+def _is_plain(stream: ByteStream) -> bool:
+    """Whether the input begins as text does, and not as a PDF file does."""
+    sector = stream.peek(lambda ahead: _SECTOR if len(ahead) >= _SECTOR else None)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sector)
+    except UnicodeDecodeError:
+        return False
+    return not count_controls(sector) and not _PDF.match(sector)
+
+
+def _refuse_carriage_returns(head: bytes, name: str) -> None:
+    if not head.endswith(b"\n") and b"\r" in head.rstrip(b"\r"):
+        raise InputError(
+            f"{name}: its lines end in carriage returns alone, as on old Macs",
+            hint=r"make them line ends on the way: llama-cli embed <(tr '\r' '\n' < FILE) -o "
+            f"OUT.parquet; {_OTHERWISE}",
+        )
+
+
 def _not_text(name: str, content: str) -> InputError:
-    return InputError(f"{name}: is {content}, not text in UTF-8", hint=_HINTS.get(content))
+    return InputError(
+        f"{name}: is {content}, not text in UTF-8", hint=_HINTS.get(content, _OTHERWISE)
+    )

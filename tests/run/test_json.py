@@ -50,7 +50,7 @@ def test_a_refusal(unfinished: Job) -> None:
     outcome = unfinished.run("--json", "--pooling", "cls")
     told = only_object(outcome.out)
     assert told["exit_code"] == outcome.code == 2
-    assert outcome.err == f"llama-cli: error: {told['error']}\n"
+    assert outcome.err.endswith(f"\nllama-cli: error: {told['error']}\n")
 
 
 def test_the_summary_tells_old_rows_from_new_ones(unfinished: Job) -> None:

@@ -20,6 +20,13 @@ from llama_cli.records import TextRecord
 MAX_LINE_BYTES = 64 << 20
 
 _BOM = b"\xef\xbb\xbf"
+# In no text, but for what strays into one: all control characters but white space, escape
+# sequences, and those with which some programs separate fields.
+_CONTROLS = bytes([0, *range(5, 9), *range(14, 27), 127])
+# Random bytes have 7 % of them, and some part of a file in any binary format has as many.
+_CONTROL_SHARE = 50
+_FEW_CONTROLS = 8
+_JUDGED_BYTES = 1 << 20
 _UTF8_PART = 1 << 20  # bytes decoded at a time, so that a huge line stays one copy
 
 
@@ -61,6 +68,8 @@ class PlainText(TextFormat):
     documented_rows = "a line that is not blank"
 
     columns: None = None
+    is_surely_text: bool = False
+    """Whether that was said of it, so that it is not doubted."""
 
     @classmethod
     def detect(cls, candidate: Candidate) -> PlainText:
@@ -83,7 +92,16 @@ class PlainText(TextFormat):
         most: int | None,  # noqa: ARG002 - none ahead
     ) -> Iterator[TextRecord]:
         r"""The lines that are not blank; only one ``\r`` before a line's end is dropped."""
+        controls = 0
+        judged = 0 if self.is_surely_text or lines.offset else _JUDGED_BYTES
         for line, end in lines:
+            if end <= judged and (found := count_controls(line)):
+                controls += found
+                if is_binary(controls, end):
+                    raise InputError(
+                        f"{lines.name}: line {lines.line} is binary data, not text in UTF-8",
+                        hint="if it is text all the same, say `format=text`",
+                    )
             text, invalid_utf8 = replace_invalid_utf8(line.removesuffix(b"\r"))
             if is_blank(text):
                 skips.add_blank(lines.line)
@@ -260,6 +278,16 @@ class TextReader(LineReader):
         if not isinstance(file, io.FileIO) or not file.seekable():
             return self.fingerprint()
         return fingerprint_open(file, self.name)
+
+
+def count_controls(data: bytes) -> int:
+    """How many bytes are control characters that are in no text."""
+    return len(data) - len(data.translate(None, _CONTROLS))
+
+
+def is_binary(controls: int, size: int) -> bool:
+    """Whether so many of them in so many bytes are more than stray into a text."""
+    return controls >= _FEW_CONTROLS and controls * _CONTROL_SHARE > size
 
 
 def replace_invalid_utf8(line: bytes) -> tuple[bytes, bool]:
