@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from llama_cli.errors import InputError
 from llama_cli.inputs.skips import InputSkips
@@ -17,6 +19,15 @@ from llama_cli.records import CarriedRow, TextRecord
 _BLOCK_ROWS = 64
 _BLOCK_BYTES = 1 << 16
 _DEEPEST = 30  # levels of nested types
+_DECIMAL_DIGITS = 38  # that DuckDB, Spark and polars read
+
+_LISTS: dict[type, Callable[[pa.Field], pa.DataType]] = {
+    pa.ListType: pa.list_,
+    pa.LargeListType: pa.large_list,
+    pa.ListViewType: pa.list_,
+    pa.LargeListViewType: pa.large_list,
+}
+_ARRAYS = {pa.ListType: pa.ListArray, pa.LargeListType: pa.LargeListArray}
 
 
 def merge_types(name: str, before: pa.Schema, schema: pa.Schema) -> pa.Schema:
@@ -89,27 +100,74 @@ def storable(schema: pa.Schema) -> pa.Schema:
 
 
 def _unstorable(kind: pa.DataType, depth: int = 0) -> str | None:
-    """Why Parquet cannot hold such values; None where it can."""
+    """Why Parquet cannot hold such values, or few readers would read them; None where it can."""
     if depth > _DEEPEST:
         return "is nested too deeply"
     if pa.types.is_struct(kind) and not kind.num_fields:
         return "has an empty object in all rows"
+    if pa.types.is_union(kind) or pa.types.is_interval(kind) or pa.types.is_decimal256(kind):
+        return f"is {kind}"
     inner = (kind.field(number).type for number in range(kind.num_fields))
     return next((reason for item in inner if (reason := _unstorable(item, depth + 1))), None)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The same without what depends on a file: dictionaries, and views of strings."""
-    if pa.types.is_dictionary(kind):
+    """The same in types that all readers of Parquet have: no dictionaries, views or extensions."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return plain_type(kind.value_type)
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
         return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+    if pa.types.is_decimal(kind) and kind.precision <= _DECIMAL_DIGITS:
+        return pa.decimal128(kind.precision, kind.scale)
     if pa.types.is_struct(kind):
         return pa.struct([field.with_type(plain_type(field.type)) for field in kind])
-    make = pa.large_list if pa.types.is_large_list(kind) else pa.list_
-    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+    if pa.types.is_map(kind):
+        return pa.map_(plain_type(kind.key_type), plain_type(kind.item_type))
+    if make := _LISTS.get(type(kind)):
         return make(kind.value_field.with_type(plain_type(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type)), kind.list_size)
     return kind
+
+
+def plain_array(array: pa.Array) -> pa.Array:
+    """The same values in the type that `plain_type` gives.
+
+    Raises:
+        pa.ArrowException: Arrow cannot do it.
+    """
+    kind = array.type
+    plain = plain_type(kind)
+    if kind.equals(plain):
+        return array
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_array(array.storage)
+    if pa.types.is_run_end_encoded(kind):
+        return plain_array(pc.run_end_decode(array))
+    if pa.types.is_dictionary(kind):
+        return plain_array(array.dictionary).take(array.indices)
+    if pa.types.is_struct(kind):
+        children = [plain_array(child) for child in map(array.field, range(kind.num_fields))]
+        return pa.StructArray.from_arrays(children, fields=[*plain], mask=array.is_null())
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        offsets = np.zeros(len(array) + 1, np.int64)
+        np.cumsum(pc.fill_null(pc.list_value_length(array), 0), out=offsets[1:])
+        values, make = plain_array(array.flatten()), type(plain)
+        rows = _ARRAYS[make]
+        offset_type = np.int32 if make is pa.ListType else np.int64
+        return rows.from_arrays(offsets.astype(offset_type), values, plain, mask=array.is_null())
+    if pa.types.is_fixed_size_list(kind) or type(kind) in _LISTS:
+        own = 1 if pa.types.is_fixed_size_list(kind) else 2  # validity, and offsets
+        child = plain_array(array.values)
+        return pa.Array.from_buffers(
+            plain, len(array), array.buffers()[:own], array.null_count, array.offset, [child]
+        )
+    if pa.types.is_map(kind):
+        keys, items = plain_array(array.keys), plain_array(array.items)
+        return pa.MapArray.from_arrays(array.offsets, keys, items, plain)
+    return array.cast(plain)
 
 
 class ParsedRow(NamedTuple):

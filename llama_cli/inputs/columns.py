@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -25,11 +25,13 @@ class ColumnChoice:
         text: the column with the texts, or None for the obvious one.
         carried: columns to carry through: names, ``name=new``, or ``*`` for all.
         reserved: names of the output's own columns, which those cannot have.
+        partition: columns that the names of the input's folders give, and their values.
     """
 
     text: str | None = None
     carried: tuple[str, ...] = ()
     reserved: Sequence[str] = ()
+    partition: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,21 @@ class Columns:
     Attributes:
         text: name of the column with the texts.
         carried: names of the columns carried through, in order, as the input has them; None for one
-            that only other inputs have.
+            that it does not have.
         schema: of the same columns as the output has them: their names there, and their types.
+        constants: the value of a column that the input does not have, if not null, by its name in
+            the output.
     """
 
     text: str
     carried: tuple[str | None, ...] = ()
     schema: pa.Schema = dataclasses.field(default_factory=lambda: pa.schema([]))
+    constants: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+
+    @property
+    def defaults(self) -> list[str | None]:
+        """What columns that the input does not have are filled with, for all that are carried."""
+        return [self.constants.get(name) for name in self.schema.names]
 
     @property
     def names(self) -> list[str]:
@@ -57,7 +67,8 @@ class Columns:
     def aligned(self, schema: pa.Schema) -> Columns:
         """The same columns for an output that has others as well, in types that suit all."""
         own = dict(zip(self.schema.names, self.carried, strict=True))
-        return Columns(self.text, tuple(own.get(name) for name in schema.names), schema)
+        carried = tuple(own.get(name) for name in schema.names)
+        return Columns(self.text, carried, schema, self.constants)
 
 
 def refuse_same_names(name: str, columns: Sequence[str], used: Iterable[str]) -> None:
@@ -136,10 +147,12 @@ def choose_columns(name: str, schema: pa.Schema, text: str, choice: ColumnChoice
         InputError: there is no such column.
         UsageError: two columns of the output would have the same name.
     """
-    names = _chosen_names(name, schema.names, text, choice.carried)
+    partition = {key: v for key, v in choice.partition.items() if key not in schema.names}
+    names = _chosen_names(name, [*schema.names, *partition], text, choice.carried)
     refuse_same_names(name, schema.names, (text, *names))
+    _refuse_alike_names(name, names.values())
     for new in names.values():
-        if new in choice.reserved:
+        if new.casefold() in map(str.casefold, choice.reserved):
             old = next(old for old in names if names[old] == new)
             raise UsageError(
                 f"{name}: a carried column cannot be called {new}, as one of the output is",
@@ -147,8 +160,26 @@ def choose_columns(name: str, schema: pa.Schema, text: str, choice: ColumnChoice
                 option="keep",
             )
     # New fields, so that nothing of the file's own metadata comes along.
-    fields = [pa.field(new, plain_type(schema.field(old).type)) for old, new in names.items()]
-    return Columns(text, tuple(names), pa.schema(fields))
+    fields = [
+        pa.field(new, pa.string() if old in partition else plain_type(schema.field(old).type))
+        for old, new in names.items()
+    ]
+    carried = tuple(None if old in partition else old for old in names)
+    constants = {new: partition[old] for old, new in names.items() if old in partition}
+    return Columns(text, carried, pa.schema(fields), constants)
+
+
+def _refuse_alike_names(name: str, names: Iterable[str]) -> None:
+    """Refuse names that DuckDB, Spark and Hive cannot tell apart."""
+    seen: dict[str, str] = {}
+    for new in names:
+        other = seen.setdefault(new.casefold(), new)
+        if other != new:
+            raise UsageError(
+                f"{name}: {other} and {new} are one column to DuckDB and Spark",
+                hint=f"give one another name: `keep={new}=other_{new}`",
+                option="keep",
+            )
 
 
 def _chosen_names(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import logging
 import re
 from pathlib import PurePath
 
@@ -31,9 +32,23 @@ from llama_cli.inputs.readers.json_document import JsonDocument
 from llama_cli.inputs.readers.json_lines import JsonLines
 from llama_cli.inputs.readers.parquet import Parquet
 from llama_cli.inputs.readers.text import PlainText, count_controls, is_binary
+from llama_cli.inputs.resolve import Input
 from llama_cli.inputs.stream import CHUNK, COMPRESSIONS, ByteStream
 
+log = logging.getLogger(__name__)
+
 FORMATS: tuple[type[Format], ...] = (PlainText, JsonLines, JsonDocument, Csv, Tsv, Parquet, Arrow)
+
+# Formats that stand beside each other in a folder.
+_FAMILIES: dict[str, tuple[type[Format], ...]] = {
+    "JSON": (JsonLines, JsonDocument),
+    "CSV": (Csv, Tsv),
+    "Parquet": (Parquet,),
+    "Arrow": (Arrow,),
+}
+# What the library `datasets` and the Hub write beside the files of a data set.
+_NOTES = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
+_LISTED = 5  # names in a message
 
 # Marks of what is not text, of which some byte is in no text. UTF-32's begins with UTF-16's.
 _NOT_TEXT = (
@@ -88,6 +103,7 @@ _SPELLED = (
 _BOM = b"\xef\xbb\xbf"
 # A first line that no text has: an object, or what one or a list of them begins with.
 _BEGINS_JSON = re.compile(rb"[\[{]$|(\[\s*)?\{\s*\"")
+_UNUSUAL = re.compile(rb"[^\t-\r\x1b\x20-\x7e\x80-\xff]")
 _PDF = re.compile(rb"%PDF-\d\.\d(\s|$)")
 _TAR_AT = 257  # of its mark, by POSIX
 
@@ -135,6 +151,37 @@ def detect_format(candidate: Candidate, wanted: str | None) -> Format:
     return kind.detect(candidate)
 
 
+def of_one_kind(folder: str, files: list[Input]) -> list[Input]:
+    """The files of a folder that are inputs, as their names tell.
+
+    Where there are tables, files beside them that have another suffix tell of these, as the README
+    of a data set does: they are named in a warning and left out. Several kinds are said, too.
+    """
+    kinds = [_kind_of_rows(file.file_name) for file in files]
+    found = sorted({kind for kind in kinds if kind})
+    if found in ([], [PlainText.name]):
+        return files
+    if len(found) > 1:
+        log.warning("%s: has files of several kinds: %s", folder, ", ".join(found))
+    others = [file.name for file, kind in zip(files, kinds, strict=True) if not kind]
+    if others:
+        log.warning(
+            "%s: %d of its files left out, as they are no tables and others are: %s",
+            folder,
+            len(others),
+            ", ".join(others[:_LISTED]) + (", …" if len(others) > _LISTED else ""),
+        )
+    return [file for file, kind in zip(files, kinds, strict=True) if kind]
+
+
+def _kind_of_rows(name: str) -> str | None:
+    """What kind of rows a file has by its name; None for what may be a note about others."""
+    kind = _find_by_suffix(name)
+    if kind is None or name in _NOTES or name.lower().endswith(".md"):
+        return None
+    return next((family for family, kinds in _FAMILIES.items() if kind in kinds), kind.name)
+
+
 def _first_line(ahead: bytes) -> int | None:
     """Where the first line ends, or the first megabyte of it."""
     if end := ahead.find(b"\n", 0, CHUNK) + 1:
@@ -152,11 +199,15 @@ def _find_format(name: str, head: bytes, stream: ByteStream, wanted: str | None)
     for kind in FORMATS:
         if head.startswith(kind.magics) and not _is_plain(stream):
             return kind
+    unknown = JsonLines if _BEGINS_JSON.match(head.removeprefix(_BOM).strip()) else PlainText
+    return _find_by_suffix(name) or unknown
+
+
+def _find_by_suffix(name: str) -> type[Format] | None:
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
     compressed = {compression.suffix for compression in COMPRESSIONS}
     suffix = next((suffix for suffix in reversed(suffixes) if suffix not in compressed), "")
-    unknown = JsonLines if _BEGINS_JSON.match(head.removeprefix(_BOM).strip()) else PlainText
-    return next((kind for kind in FORMATS if suffix in kind.suffixes), unknown)
+    return next((kind for kind in FORMATS if suffix in kind.suffixes), None)
 
 
 def _refuse_binary(head: bytes, stream: ByteStream) -> None:
@@ -182,7 +233,7 @@ def _is_plain(stream: ByteStream) -> bool:
         codecs.getincrementaldecoder("utf-8")().decode(sector)
     except UnicodeDecodeError:
         return False
-    return not count_controls(sector) and not _PDF.match(sector)
+    return not _UNUSUAL.search(sector) and not _PDF.match(sector)
 
 
 def _refuse_carriage_returns(head: bytes, name: str) -> None:

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Self
+from urllib.parse import unquote
 
 from llama_cli.errors import InputError
 from llama_cli.storage.address import is_remote, unknown_scheme
+from llama_cli.storage.glob import TABLE_HINT, is_left_out, is_table, kind_of_table
 from llama_cli.storage.reader import RemoteObject
 from llama_cli.storage.resolve import find_files
 
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 STANDARD_INPUT = Path("/dev/stdin")
 
 
@@ -79,15 +82,17 @@ def find_inputs(
     *,
     exclude: Iterable[Path | str] = (),
     is_no_input: Callable[[Path], bool] = lambda _: False,
+    choose: Callable[[str, list[Input]], list[Input]] = lambda _, files: files,
 ) -> list[Input]:
     """The inputs that the user named, in that order.
 
     Args:
-        words: names of files, folders (all files in it and below, without hidden ones, sorted by
-            name) and pipes, patterns with ``*``, ``**``, ``?`` or ``[…]``, URLs, and ``-`` for
-            standard input.
+        words: names of files, folders (all files in it and below that are not empty, without hidden
+            ones and those like ``_SUCCESS``, sorted by name) and pipes, patterns with ``*``,
+            ``**``, ``?`` or ``[…]``, URLs, and ``-`` for standard input.
         exclude: files and URLs that folders and patterns leave out, as that of the output.
         is_no_input: tells of other files that they leave out.
+        choose: which of the files of a folder are inputs.
 
     Returns:
         At least one. A single one goes by its name alone, several by the paths that lead to them,
@@ -102,24 +107,40 @@ def find_inputs(
     def is_excluded(path: Path) -> bool:
         return os.path.realpath(path) in excluded or is_no_input(path)
 
-    inputs: list[Path | Input] = []  # remote ones among the paths
+    inputs: list[Input] = []
     for word in words:
+        found: list[Input]
         if is_remote(word):
-            inputs += find_files(word, [url for url in exclude if isinstance(url, str)])
+            found = [*find_files(word, [url for url in exclude if isinstance(url, str)])]
+            if len(found) > 1 and not glob.has_magic(word):
+                found = choose(word, [file for file in found if file.size != 0])
+            inputs += found
             continue
         try:
-            found = _expand(word, is_excluded)
-            for path in found:
+            paths = _expand(word, is_excluded)
+            for path in paths:
                 _check_readable(path)
         except OSError as error:
             raise InputError(f"{error.filename or word}: {error.strerror}") from error
-        inputs += found
-    if inputs.count(STANDARD_INPUT) > 1:
+        found = [_named_by_path(path) for path in paths]
+        inputs += choose(word, found) if Path(word).is_dir() else found
+    if sum(file.address == str(STANDARD_INPUT) for file in inputs) > 1:
         raise InputError("standard input can be read once only")
-    if len(inputs) == 1 and isinstance(only := inputs[0], Path):
-        regular = InputFile(only, only.name)
-        return [regular if regular.is_regular else InputFile(only, "pipe")]
-    return [_named_by_path(file) if isinstance(file, Path) else file for file in inputs]
+    if len(inputs) == 1 and isinstance(only := inputs[0], InputFile):
+        return [only.named(only.path.name if only.is_regular else "pipe")]
+    return inputs
+
+
+def partition_of(file: Input) -> dict[str, str | None]:
+    """The columns in the names of an input's folders, as Hive has them: ``year=2024/part.csv``.
+
+    The values are texts as they stand there, so that 007 stays itself; None for Hive's null.
+    """
+    folders = file.path.parts if isinstance(file, InputFile) else file.address.split("/")
+    found = [part.partition("=") for part in folders[:-1] if "=" in part.strip("=")]
+    return {
+        unquote(key): None if value == _HIVE_NULL else unquote(value) for key, _, value in found
+    }
 
 
 def _named_by_path(path: Path) -> InputFile:
@@ -168,16 +189,23 @@ def match_files(pattern: str) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The files in a folder and below, hidden ones left out."""
+    """The files in a folder and below that are not empty, without those that folders leave out.
+
+    Raises:
+        InputError: a folder cannot be read, or is a table with a log.
+    """
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: {error.strerror}") from error
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = [*((name, "") for name in folders), *((Path(parent).name, f) for f in files)]
+        if kind := kind_of_table(inside):
+            raise InputError(f"{folder}: {is_table(kind)}", hint=TABLE_HINT)
+        folders[:] = [name for name in folders if not is_left_out(name)]
         for name in files:
             path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
+            if not is_left_out(name) and path.is_file() and path.stat().st_size:
                 yield path
 
 

@@ -16,7 +16,7 @@ from llama_cli.inputs.columns import ColumnChoice
 from llama_cli.inputs.fingerprint import Fingerprint, fingerprint_file
 from llama_cli.inputs.formats import detect_format
 from llama_cli.inputs.readers.base import Candidate, Format, Reader, RowOptions
-from llama_cli.inputs.resolve import Input
+from llama_cli.inputs.resolve import Input, partition_of
 from llama_cli.inputs.skips import SkipLog, SkippedRows
 from llama_cli.inputs.stream import ByteStream, check_encoding
 from llama_cli.records import TextRecord
@@ -272,8 +272,9 @@ class InputSequence(Closing):
         return now
 
     def _detect(self, index: int, stream: ByteStream, known: Format | None = None) -> Format:
-        options = self._options
-        candidate = Candidate(
-            self.files[index], stream, self._choice, known, options.limit, options.rows
-        )
+        options, file = self._options, self.files[index]
+        choice = self._choice
+        if choice.carried:
+            choice = dataclasses.replace(choice, partition=partition_of(file))
+        candidate = Candidate(file, stream, choice, known, options.limit, options.rows)
         return detect_format(candidate, self._options.format)

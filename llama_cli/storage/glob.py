@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from llama_cli.storage.retry import RefusedError
 
 _ANY_DEPTH = "**"
+TABLE_HINT = "write it as plain Parquet, with DuckDB for instance, or name its files by a pattern"
 
 
 def fixed_folder(pattern: str) -> str:
@@ -31,10 +32,21 @@ def find_names(names: Iterable[str], path: str, *, is_pattern: bool) -> list[str
         At least one, sorted part by part.
 
     Raises:
-        RefusedError: there is none.
+        RefusedError: there is none, or the folder is a table with a log.
     """
     below = f"{glob.escape(path)}/**/*" if path else "**/*"
     wanted = (path if is_pattern else below).split("/")
+    names = [name for name in names if is_pattern or name.startswith(f"{path}/" if path else "")]
+    if not is_pattern:
+        depth = path.count("/") + 1 if path else 0
+        below_path = [name.split("/")[depth:] for name in names]
+        if kind := kind_of_table(below_path):
+            raise RefusedError(is_table(kind), hint=TABLE_HINT)
+        names = [
+            name
+            for name, parts in zip(names, below_path, strict=True)
+            if not any(map(is_left_out, parts))
+        ]
     found = [name for name in names if _matches(name.split("/"), wanted)]
     if not found:
         reason = "no file matches" if is_pattern else "there is no file in this folder"
@@ -53,6 +65,35 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if first == _ANY_DEPTH:
         return _matches(parts[1:], pattern)
     return fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
+
+
+def is_left_out(name: str) -> bool:
+    """Whether folders leave out what has that name: hidden, or a note of Spark's as ``_SUCCESS``.
+
+    As in Spark and Arrow, but a partition is never a note: ``_year=2024``.
+    """
+    return _is_hidden(name) or (name.startswith("_") and "=" not in name)
+
+
+def kind_of_table(files: Iterable[Sequence[str]]) -> str | None:
+    """What kind of table with a log, by which not all files count, a folder is; None for no such.
+
+    Args:
+        files: the parts of their names, from the folder on.
+    """
+    for *folders, name in files:
+        if "_delta_log" in folders:
+            return "Delta"
+        if ".hoodie" in folders:
+            return "Hudi"
+        if "metadata" in folders and name.endswith(".metadata.json"):
+            return "Iceberg"
+    return None
+
+
+def is_table(kind: str) -> str:
+    """The refusal of such a table."""
+    return f"is a table of {kind}, whose log says which of its files count"
 
 
 def _is_hidden(part: str) -> bool:

@@ -62,7 +62,9 @@ def test_the_summary_says_what_happened(cli: Command, tmp_path: Path, tiny_bert:
     assert re.fullmatch(
         r"3 rows, 7\d tokens in \d+\.\d s \([\d,]+ texts/s, [\d,]+ tokens/s\)", first
     )
-    assert second == ("2 blank lines skipped; 1 text truncated to 64 tokens; 1 line not in UTF-8")
+    assert second == (
+        "2 blank lines skipped; 1 text truncated to 64 tokens; 1 line not in UTF-8 (see --encoding)"
+    )
     assert re.fullmatch(rf"{re.escape(str(tmp_path))}/in.parquet \(\d+\.\d kB\)", third)
 
 

@@ -22,6 +22,7 @@ from llama_cli.engine.devices import usable_cores
 from llama_cli.engine.memory import give_back_large_blocks
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.errors import LlamaCliError, UsageError
+from llama_cli.inputs.formats import of_one_kind
 from llama_cli.inputs.readers.base import RowOptions
 from llama_cli.inputs.resolve import find_inputs
 from llama_cli.inputs.sequence import ReadOptions
@@ -93,6 +94,8 @@ def _warn(summary: RunSummary) -> int:
     if made.invalid_utf8 > made.rows * _SUSPICIOUS_SHARE:
         lines = count(made.invalid_utf8, "line")
         log.warning("%s of %d had bytes that are not UTF-8: is this text?", lines, made.rows)
+    if not made.rows and any(file.bytes for file in made.inputs):
+        log.warning("no text was found, so the output has no rows")
     if made.without_vector:
         rows = count(made.without_vector, "row")
         log.warning("%s got no vector: the model gave none that is finite, or crashed", rows)
@@ -128,7 +131,12 @@ def resolve_job(
     report = Path(options.report) if options.report else None
     beside_output = (beside(output, ".partial"), beside(output, ".journal"))
     own = [output, *beside_output, *([report] if report else [])]
-    inputs = find_inputs(options.inputs, exclude=own, is_no_input=is_work_file)
+    inputs = find_inputs(
+        options.inputs,
+        exclude=own,
+        is_no_input=is_work_file,
+        choose=of_one_kind if options.format == "auto" else lambda _, files: files,
+    )
     if not options.dry_run:
         addresses = [file.address for file in inputs]
         check_output(output, addresses, overwrite=options.overwrite)

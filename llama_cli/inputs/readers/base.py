@@ -118,7 +118,7 @@ class Format(abc.ABC):
         if self.columns is None:
             return self.name
         pairs = zip(self.columns.carried, self.columns.schema.names, strict=True)
-        carried = [f"{old}={new}" for old, new in pairs]
+        carried = [f"{old or new}={new}" for old, new in pairs]
         return " ".join([f"{self.name}:{self.columns.text}", *carried])
 
     def aligned(self, schema: pa.Schema) -> Self:

@@ -136,6 +136,7 @@ def _parse_rows(
     header = dialect.header
     text_at = header.index(columns.text)
     carried_at = [None if name is None else header.index(name) for name in columns.carried]
+    defaults = columns.defaults
     decoded = _DecodedLines(lines)
     if dialect.quoting == "none":
         parsed = _split_rows(decoded, dialect.delimiter)
@@ -154,7 +155,8 @@ def _parse_rows(
             lines.note_end(decoded.offset)
             text = row[text_at].encode()
             record = TextRecord(text, first, decoded.offset, decoded.invalid_utf8)
-            yield ParsedRow(record, [None if at is None else row[at] for at in carried_at])
+            values = zip(carried_at, defaults, strict=True)
+            yield ParsedRow(record, [other if at is None else row[at] for at, other in values])
 
 
 class _DecodedLines:

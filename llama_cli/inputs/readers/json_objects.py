@@ -87,7 +87,10 @@ def parse_row(row: JsonRow, columns: Columns, skips: InputSkips) -> ParsedRow | 
         skips.add_blank(row.number)
         return None
     record = TextRecord(text.encode(), row.number, row.end, row.invalid_utf8 or changed)
-    values = [None if name is None else row.values.get(name) for name in columns.carried]
+    values = [
+        default if name is None else row.values.get(name)
+        for name, default in zip(columns.carried, columns.defaults, strict=True)
+    ]
     return ParsedRow(record, values)
 
 
@@ -152,7 +155,7 @@ def find_columns(
     named, every = _names_in(choice.carried), EVERY_COLUMN in choice.carried
     used = _up_to(limit, objects, text)
     schema = _find_types(name, used, lambda key: key in named or (every and key != text))
-    if not schema.names:
+    if not schema.names and not choice.partition:
         return Columns(text)  # nothing that could be carried through, or missed
     return choose_columns(name, schema, text, choice)
 

@@ -35,7 +35,8 @@ class ParquetTable:
     def __init__(self, file: BinaryIO) -> None:
         # Else all of a row group would be asked of a server at once, and held.
         few = {} if isinstance(file, io.FileIO) else {"pre_buffer": False, "buffer_size": 4 << 20}
-        self._file = pq.ParquetFile(file, **few)
+        # Spark's old timestamps reach from year 1 to 9999, which 64 bits of nanoseconds do not.
+        self._file = pq.ParquetFile(file, coerce_int96_timestamp_unit="us", **few)
         self.schema: pa.Schema = self._file.schema_arrow
         self.rows: int | None = int(self._file.metadata.num_rows)
 

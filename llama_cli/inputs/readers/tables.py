@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol, Self
 import pyarrow as pa
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.carried import plain_type
+from llama_cli.inputs.carried import plain_array
 from llama_cli.inputs.columns import Columns, choose_columns, choose_text_column
 from llama_cli.inputs.fingerprint import Fingerprint, fingerprint_open
 from llama_cli.inputs.readers.base import Candidate, Format
@@ -133,7 +133,7 @@ class TableReader:
     def _read_batch(self, batch: pa.RecordBatch, start: int) -> Iterator[TextRecord]:
         columns, skips = self._columns, self._skips
         carried = _carried(batch, columns) if columns.carried else None
-        texts = _decoded(batch.column(columns.text))
+        texts = plain_array(batch.column(columns.text))
         # As bytes: Arrow does not check that what a file calls text is UTF-8.
         for number, value in enumerate(texts.cast(pa.large_binary())):
             row, raw = start + number + 1, value.as_py()
@@ -192,25 +192,32 @@ def _translated(name: str, format_name: str) -> Iterator[None]:
     kind = format_name.capitalize()
     try:
         yield
+    except pa.ArrowNotImplementedError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{name}: has something that this version of Arrow cannot read: {reason}",
+            hint="write it anew without that",
+        ) from error
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{name}: not a {kind} file, or a damaged one: {reason}") from error
 
 
-def _decoded(array: pa.Array) -> pa.Array:
-    """The values themselves where they are in a dictionary."""
-    if not pa.types.is_dictionary(array.type):
-        return array
-    return array.dictionary.cast(plain_type(array.type.value_type)).take(array.indices)
-
-
 def _carried(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
     arrays = []
-    for name, field in zip(columns.carried, columns.schema, strict=True):
-        absent = name is None
-        array = pa.nulls(batch.num_rows, field.type) if absent else batch.column(name)
+    carried = zip(columns.carried, columns.schema, columns.defaults, strict=True)
+    for name, field, default in carried:
+        if name is None:
+            arrays.append(pa.repeat(pa.scalar(default, field.type), batch.num_rows))
+            continue
+        array = batch.column(name)
         try:
-            arrays.append(_decoded(array).cast(field.type))
+            arrays.append(plain_array(array).cast(field.type))
+        except pa.ArrowNotImplementedError as error:
+            raise InputError(
+                f"{name} is {array.type}, which cannot be kept",
+                hint="leave that column out of `keep`",
+            ) from error
         except pa.ArrowInvalid as error:
             raise InputError(
                 f"the values of {name} do not all fit {field.type}, as those of other inputs do",
