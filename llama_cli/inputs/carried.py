@@ -111,7 +111,7 @@ def _unstorable(kind: pa.DataType, depth: int = 0) -> str | None:
     return next((reason for item in inner if (reason := _unstorable(item, depth + 1))), None)
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:
+def plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one for each kind
     """The same in types that all readers of Parquet have: no dictionaries, views or extensions."""
     if isinstance(kind, pa.BaseExtensionType):
         return plain_type(kind.storage_type)
@@ -132,7 +132,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def plain_array(array: pa.Array) -> pa.Array:
+def plain_array(array: pa.Array) -> pa.Array:  # noqa: PLR0911 - one for each kind
     """The same values in the type that `plain_type` gives.
 
     Raises:
@@ -158,15 +158,16 @@ def plain_array(array: pa.Array) -> pa.Array:
         rows = _ARRAYS[make]
         offset_type = np.int32 if make is pa.ListType else np.int64
         return rows.from_arrays(offsets.astype(offset_type), values, plain, mask=array.is_null())
-    if pa.types.is_fixed_size_list(kind) or type(kind) in _LISTS:
+    if pa.types.is_nested(kind):
         own = 1 if pa.types.is_fixed_size_list(kind) else 2  # validity, and offsets
-        child = plain_array(array.values)
+        if pa.types.is_map(kind):
+            pair = [plain_array(array.keys), plain_array(array.items)]
+            child = pa.StructArray.from_arrays(pair, fields=[plain.key_field, plain.item_field])
+        else:
+            child = plain_array(array.values)
         return pa.Array.from_buffers(
             plain, len(array), array.buffers()[:own], array.null_count, array.offset, [child]
         )
-    if pa.types.is_map(kind):
-        keys, items = plain_array(array.keys), plain_array(array.items)
-        return pa.MapArray.from_arrays(array.offsets, keys, items, plain)
     return array.cast(plain)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.feather
@@ -36,7 +37,7 @@ COLUMNS: dict[str, pa.Array] = {
     "ns": pa.array([2**63 - 1, None], pa.timestamp("ns")),
     "duration": pa.array([dt.timedelta(days=-1), None], pa.duration("us")),
     "decimal": pa.array([Decimal("-12345678901234567890.123"), None]),
-    "decimal256": pa.array([Decimal("1e40"), None], pa.decimal256(60, 2)),
+    "decimal256": pa.array([Decimal("1e30"), None], pa.decimal256(38, 2)),
     "dictionary": pa.array(["b", None]).dictionary_encode(),
     "list": pa.array([[1, None], None]),
     "large_list": pa.array([["a", None], None], pa.large_list(pa.string())),
@@ -130,3 +131,15 @@ def test_metadata_of_the_input_is_not_taken_along(tmp_path: Path) -> None:
     assert schema.metadata is None
     assert schema.field("k").metadata is None
     assert schema.field("k").nullable
+
+
+def test_timestamps_of_old_spark(tmp_path: Path) -> None:
+    """They reach further than 64 bits of nanoseconds; DuckDB reads the same."""
+    values = [dt.datetime(9999, 12, 31, 1, 2, 3, 456789), dt.datetime(1, 1, 1), TIME]
+    table = pa.table({"text": ["a", "b", "c"], "k": pa.array(values, pa.timestamp("us"))})
+    path = tmp_path / "in.parquet"
+    pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+    reading = Reading(path, keep="k")
+    assert reading.schema.field("k").type == pa.timestamp("us")
+    assert [row["k"] for row in reading.carried] == values
+    assert [k for (k,) in duckdb.sql(f"select k from '{path}'").fetchall()] == values

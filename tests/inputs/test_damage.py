@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,3 +152,40 @@ def test_messages_are_one_line(path: Path) -> None:
     for kind, compressed in COMPRESSED.items():
         message = refusal(path, compressed[: len(compressed) // 2])
         assert re.fullmatch(rf"[^\n]*{kind}[^\n]*", message)
+
+
+class Keys(pe.KmsClient):  # type: ignore[misc] - has no types
+    """Keeps keys as well as base64 does."""
+
+    def __init__(self, _config: object) -> None:
+        pe.KmsClient.__init__(self)
+
+    def wrap_key(self, key: bytes, _master: str) -> bytes:
+        return base64.b64encode(key)
+
+    def unwrap_key(self, wrapped: bytes, _master: str) -> bytes:
+        return base64.b64decode(wrapped)
+
+
+def write_encrypted(path: Path, column: str, *, plain_footer: bool) -> None:
+    how_to = pe.EncryptionConfiguration(
+        footer_key="f", column_keys={"k": [column]}, plaintext_footer=plain_footer
+    )
+    factory = pe.CryptoFactory(Keys)
+    how = factory.file_encryption_properties(pe.KmsConnectionConfig(), how_to)
+    table = pa.table({"text": ["one", "two"], "secret": [1, 2], "open": [3, 4]})
+    with pq.ParquetWriter(path, table.schema, encryption_properties=how) as writer:
+        writer.write_table(table)
+
+
+def test_what_is_not_encrypted_is_read(tmp_path: Path) -> None:
+    """Arrow ends the process where it is asked about a column that is."""
+    path = tmp_path / "in.parquet"
+    write_encrypted(path, "secret", plain_footer=True)
+    assert Reading(path, keep="open").carried == [{"open": 3}, {"open": 4}]
+    with pytest.raises(InputError, match="is encrypted, or what is to be read of it"):
+        Reading(path, keep="secret")
+    for column, plain_footer in (("text", True), ("secret", False)):
+        write_encrypted(path, column, plain_footer=plain_footer)
+        with pytest.raises(InputError, match="is encrypted, or what is to be read of it"):
+            Reading(path)

@@ -43,6 +43,12 @@ class ParquetTable:
     def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches from row ``first`` on; row groups before it are not read."""
         start = 0
+        # Arrow ends the process where it is asked about a column that is encrypted; reading of one
+        # is an error.
+        if self._file.num_row_groups:
+            next(self._file.iter_batches(1, row_groups=[0], columns=names, use_threads=False), None)
+        paths = [self._file.schema.column(n).path for n in range(len(self._file.schema))]
+        leaves = [n for n, path in enumerate(paths) if path.partition(".")[0] in names]
         for number in range(self._file.num_row_groups):
             group = self._file.metadata.row_group(number)
             at = start
@@ -50,19 +56,14 @@ class ParquetTable:
             if start <= first:
                 continue
             for batch in self._file.iter_batches(
-                _batch_rows(group, names), row_groups=[number], columns=names, use_threads=False
+                _batch_rows(group, leaves), row_groups=[number], columns=names, use_threads=False
             ):
                 yield at, batch
                 at += batch.num_rows
 
 
-def _batch_rows(group: pq.RowGroupMetaData, names: list[str]) -> int:
+def _batch_rows(group: pq.RowGroupMetaData, leaves: list[int]) -> int:
     """How many rows of a row group to decode at a time: fewer where they are large."""
-    chunks = [group.column(number) for number in range(group.num_columns)]
-    size: int = sum(
-        chunk.total_uncompressed_size
-        for chunk in chunks
-        if chunk.path_in_schema.partition(".")[0] in names
-    )
+    size: int = sum(group.column(number).total_uncompressed_size for number in leaves)
     fitting = int(group.num_rows) * _BATCH_BYTES // max(1, size)
     return max(1, min(BATCH_ROWS, fitting))

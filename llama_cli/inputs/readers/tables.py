@@ -179,7 +179,7 @@ def _text_columns(schema: pa.Schema) -> list[str]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -200,6 +200,11 @@ def _translated(name: str, format_name: str) -> Iterator[None]:
         ) from error
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
+        if "decrypt" in reason:
+            raise InputError(
+                f"{name}: is encrypted, or what is to be read of it",
+                hint="write it anew without encryption",
+            ) from error
         raise InputError(f"{name}: not a {kind} file, or a damaged one: {reason}") from error
 
 
