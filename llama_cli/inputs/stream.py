@@ -360,6 +360,10 @@ class _Gunzip:
         return data
 
 
+class _TrailingDataError(Exception):
+    """Something else follows the compressed data."""
+
+
 class _Members:
     """Several compressed streams end to end, to the last byte.
 
@@ -367,16 +371,22 @@ class _Members:
     """
 
     def __init__(
-        self, compressed: _RawBytes, make_decompressor: Callable[[], Any], padding: int
+        self,
+        compressed: _RawBytes,
+        magic: bytes,
+        make_decompressor: Callable[[], Any],
+        padding: int,
     ) -> None:
         """Read from the start.
 
         Args:
             compressed: the streams.
+            magic: the first byte of each.
             make_decompressor: called for each of them.
             padding: behind each there may be any multiple of so many zero bytes; 0 for none.
         """
         self._compressed = compressed
+        self._magic = magic
         self._make_decompressor = make_decompressor
         self._padding = padding
         self._member = make_decompressor()
@@ -402,6 +412,8 @@ class _Members:
             zeros += len(data)
             if not (data := self._compressed.read(_COMPRESSED_CHUNK)):
                 break
+        if rest and not rest.startswith(self._magic):
+            raise _TrailingDataError
         zeros += len(data) - len(rest)
         if zeros and zeros % self._padding:
             raise EOFError("there is something behind its end")
@@ -426,7 +438,8 @@ class _Decompressed:
         self._name = name
         self._content: Any
         if kind.name in _DECOMPRESSORS:
-            self._content = _Members(compressed, *_DECOMPRESSORS[kind.name])
+            first = kind.magic[:1]
+            self._content = _Members(compressed, first, *_DECOMPRESSORS[kind.name])
         else:
             self._content = pa.CompressedInputStream(pa.PythonFile(compressed, "r"), kind.name)
 
@@ -438,7 +451,19 @@ class _Decompressed:
         """
         try:
             data: bytes = self._content.read(size)
+        except _TrailingDataError as error:
+            raise InputError(
+                f"{self._name}: what comes behind its {self._kind.name} data is no such data",
+                hint="if it does not belong there, leave it out: zcat FILE | llama-cli embed -"
+                if self._kind.name == "gzip"
+                else None,
+            ) from error
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            if "too much memory" in str(error):  # zstd's own bound is 128 MiB, too
+                raise InputError(
+                    f"{self._name}: was compressed with a window of over 128 MiB",
+                    hint="decompress it on the way: zstd -dc --long=31 FILE | llama-cli embed -",
+                ) from error
             raise InputError(
                 f"{self._name}: the {self._kind.name} data is damaged or cut short: {error}"
             ) from error
