@@ -192,7 +192,7 @@ def test_xz_with_bytes_behind_its_end(tmp_path: Path, rest: bytes) -> None:
     """Else a second member with a damaged head is lost in silence."""
     path = tmp_path / "in.xz"
     path.write_bytes(lzma.compress(b"one\n") + rest)
-    with pytest.raises(InputError, match="xz data is damaged"):
+    with pytest.raises(InputError, match="xz data is (damaged|no such data)"):
         Reading(path)
 
 

@@ -118,7 +118,7 @@ def test_bytes_behind_the_end(path: Path, kind: str, rest: bytes) -> None:
 
 
 def test_windows_that_are_too_large(path: Path) -> None:
-    """A frame with one of 2 GiB, as ``zstd --long=31`` makes of a pipe (RFC 8878, section 3.1.1)."""
+    """One of 2 GiB, as ``zstd --long=31`` makes of a pipe (RFC 8878, section 3.1.1)."""
     block = (len(LINES) << 3 | 1).to_bytes(3, "little")  # the last one, not compressed
     assert len(LINES) < 1 << 17
     said = refusal(path, b"\x28\xb5\x2f\xfd\0" + bytes([(31 - 10) << 3]) + block + LINES)
