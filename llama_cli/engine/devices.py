@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import math
 import os
@@ -124,15 +123,30 @@ def usable_cores() -> int:
     return min([cores, *quotas])
 
 
-def _cgroup_folders() -> list[Path]:
-    """This process's control group and its parents (version 2), and the root of version 1."""
-    root = Path("/sys/fs/cgroup")
-    own = root
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
-        own = root / next(line[4:] for line in lines if line.startswith("0::/"))
-    nested = [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
-    return [*nested, root / "cpu"]
+def _cgroup_folders(about: Path = Path("/proc/self")) -> list[Path]:
+    """This process's control groups for the CPU, of both versions, and all above them."""
+    try:
+        mounts = (about / "mountinfo").read_text("utf-8", "replace").splitlines()
+        lines = (about / "cgroup").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    # Of version 2 there is one group, with no controllers named.
+    groups = {}
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            groups["cgroup" if controllers else "cgroup2"] = group
+    folders: list[Path] = []
+    for line in mounts:  # see proc_pid_mountinfo(5)
+        before, _, after = line.partition(" - ")
+        (kind, _, options), (_, _, _, top, place, *_) = after.split(maxsplit=2), before.split()
+        if kind not in groups or (kind == "cgroup" and "cpu" not in options.split(",")):
+            continue
+        # A container may see a part of the groups only, whose top is its own.
+        inside = groups[kind].removeprefix(top.rstrip("/")).strip("/")
+        own = Path(place, inside)
+        folders += [own, *(folder for folder in own.parents if folder.is_relative_to(place))]
+    return folders
 
 
 def _read_quota(folder: Path) -> float | None:

@@ -45,6 +45,45 @@ def test_the_quota_of_the_control_group_limits_them_too(
 
 
 @pytest.mark.parametrize(
+    ("mount", "group", "quota_at", "files"),
+    [
+        ("/ {} rw - cgroup2 cgroup2 rw", "0::/a/b", "a", {"cpu.max": "200000 100000"}),
+        ("/ {} rw - cgroup2 cgroup2 rw", "0::/", "", {"cpu.max": "200000 100000"}),
+        ("/ {} rw - cgroup cgroup rw,cpu,cpuacct", "4:cpu,cpuacct:/a/b/c", "a/b", None),
+        # Of a container, in which the group's own name is that of the host.
+        ("/docker/1 {} rw - cgroup cgroup rw,cpu", "1:cpu:/docker/1/child", "child", None),
+        ("/docker/1 {} rw - cgroup cgroup rw,cpu", "1:cpu:/docker/1", "", None),
+    ],
+)
+def test_the_groups_above_limit_them_as_well(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mount: str,
+    group: str,
+    quota_at: str,
+    files: dict[str, str] | None,
+) -> None:
+    """Of version 1 and 2, found by what the system says of its mounts."""
+    about, place = tmp_path / "self", tmp_path / "cpu"
+    (place / "a/b/c").mkdir(parents=True)
+    (place / "child").mkdir()
+    about.mkdir()
+    (about / "mountinfo").write_text(
+        f"22 27 0:21 / /proc rw shared:1 - proc proc rw\n31 23 0:28 {mount.format(place)}\n"
+    )
+    (about / "cgroup").write_text(f"9:name=systemd:/x\n{group}\n")
+    for name, content in (
+        files or {"cpu.cfs_quota_us": "200000\n", "cpu.cfs_period_us": "100000\n"}
+    ).items():
+        (place / quota_at / name).write_text(content)
+    folders = devices._cgroup_folders(about)
+    monkeypatch.setattr(devices, "_cgroup_folders", lambda: folders)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert usable_cores() == 2
+    assert all(folder.is_relative_to(place) for folder in folders)
+
+
+@pytest.mark.parametrize(
     ("device", "layers", "placement"),
     [
         ("auto", None, Placement(tuple(GPUS), -1)),
