@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 
 from llama_cli.errors import InputError
-from llama_cli.inputs.readers.base import RowOptions
+from llama_cli.inputs.readers.base import Quoting, RowOptions
 from tests.inputs.conftest import WriteRows
 from tests.inputs.reading import Reading
 
@@ -292,3 +293,31 @@ def test_another_delimiter(read: Read, delimiter: str) -> None:
     content = f'id{delimiter}body\n1{delimiter}"a {delimiter} b"\n2{delimiter}c, d\n'
     reading = read(content, rows=RowOptions(delimiter=delimiter), keep="id")
     assert reading.texts == [f"a {delimiter} b", "c, d"]
+
+
+@pytest.mark.parametrize(
+    ("quoting", "name", "content", "lines"),
+    [
+        ("auto", "in.tsv", 'id\ttext\n1\ta "b" c\n2\t"d"\n3\t"e"\n', [3]),
+        ("auto", "in.tsv", 'id\ttext\n1\t"a\tb"\n', [2]),
+        ("auto", "in.tsv", 'id\ttext\n1\ta "b" c\n', []),
+        ("csv", "in.tsv", 'id\ttext\n1\t"a"\n', []),
+        ("none", "in.tsv", 'id\ttext\n1\t"a"\n', []),
+        ("auto", "in.csv", 'id,text\n1,"a"\n', []),
+    ],
+)
+def test_quotes_that_go_in_tsv_are_said_once(
+    read: Read,
+    caplog: pytest.LogCaptureFixture,
+    quoting: Quoting,
+    name: str,
+    content: str,
+    lines: list[int],
+) -> None:
+    """Unless it was said what they are: half of the world writes them as text there."""
+    with caplog.at_level(logging.WARNING, "llama_cli"):
+        read(content, name, rows=RowOptions(quoting=quoting), column="text")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == len(lines)
+    for message, line in zip(said, lines, strict=True):
+        assert message.startswith(f"{name}, line {line}: quotes enclose a field")

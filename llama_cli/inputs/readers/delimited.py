@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from llama_cli.inputs.readers.text import (
 from llama_cli.inputs.skips import InputSkips
 from llama_cli.inputs.stream import CHUNK
 from llama_cli.records import TextRecord
+
+log = logging.getLogger(__name__)
 
 _TAB = "\t"
 _DELIMITERS = (",", ";", _TAB, "|")
@@ -220,6 +223,8 @@ def _parse_quoted(
         InputError: a quote is never closed, or whether quotes enclose fields is in doubt.
     """
     parser = csv.reader(decoded, delimiter=dialect.delimiter, strict=True)
+    # Of files with tabs, some programs quote fields and others do not.
+    says_so = dialect.quoting == "auto" and dialect.delimiter == _TAB
     while True:
         first = decoded.line + 1
         decoded.begin_row()
@@ -244,6 +249,15 @@ def _parse_quoted(
         else:
             if len(decoded.of_row) > 1:
                 _refuse_doubt(name, first, decoded.of_row, dialect)
+            if says_so and any('"' in line for line in decoded.of_row):
+                says_so = "".join(decoded.of_row).rstrip("\r\n") == _TAB.join(row)
+                if not says_so:
+                    log.warning(
+                        "%s, line %d: quotes enclose a field and are no part of it, here and from "
+                        "here on; if they are text, say `quoting=none`",
+                        name,
+                        first,
+                    )
             yield first, row
 
 
