@@ -84,14 +84,14 @@ def read_safetensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
 
 def _gguf_tensors(weights: Mapping[str, npt.NDArray[np.float32]]) -> Iterator[tuple[str, Tensor]]:
     for source, values in weights.items():
-        name = _gguf_name(source)
+        name = gguf_name(source)
         if name is None:
             continue
         matrix = values.ndim > 1 and name not in SINGLE_PRECISION
         yield name, values.astype(np.float16) if matrix else values
 
 
-def _gguf_name(source: str) -> str | None:
+def gguf_name(source: str) -> str | None:
     """The tensor's name in GGUF; None for the pooler, which sentence embeddings do not use."""
     module, _, kind = source.rpartition(".")
     if module in TOP_TENSORS:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,13 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def embed_with(kernels: str, model: Path, texts: Path, folder: Path) -> Vectors:
-    out = folder / f"{kernels}.npy"
+    vectors: Vectors = embed_apart_with(kernels, model, texts, folder)["vectors"]
+    return vectors
+
+
+def embed_apart_with(kernels: str, model: Path, texts: Path, folder: Path) -> dict[str, Any]:
+    """Vectors and numbers of tokens of a file's lines, under ``vectors`` and ``lengths``."""
+    out = folder / f"{kernels}.npz"
     done = subprocess.run(
         [sys.executable, "-m", "tests.engine.kernels.embed_apart", model, texts, out],
         env={**os.environ, "LLAMA_CLI_KERNELS": kernels},
@@ -63,7 +70,8 @@ def embed_with(kernels: str, model: Path, texts: Path, folder: Path) -> Vectors:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == {"off": "llama.cpp's kernels", "auto": "our own kernels"}[kernels]
-    return np.load(out)
+    with np.load(out) as made:
+        return dict(made)
 
 
 def test_there_are_kernels_to_test() -> None:
