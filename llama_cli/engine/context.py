@@ -17,11 +17,8 @@ from llama_cli.engine.facts import Pooling
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.memory import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model
+from llama_cli.engine.tuning import MAX_TEXTS
 from llama_cli.records import FloatMatrix, TokenIds
-
-# Texts in one decode; llama.cpp has no room for more sequences. It divides every context size
-# used here: the process aborts when a context's batch is not a multiple of its sequences.
-MAX_TEXTS = 256
 
 # What llama_decode returns when it cannot allocate.
 _NO_MEMORY = -2
@@ -40,11 +37,13 @@ class ContextOptions:
         pooling: how a text's token vectors become one.
         threads: CPU threads of one decode.
         batch_tokens: tokens a new context has room for.
+        batch_texts: texts it has room for; a power of two.
     """
 
     pooling: Pooling
     threads: int
     batch_tokens: int
+    batch_texts: int = MAX_TEXTS
 
 
 class Context(Closing):
@@ -70,7 +69,7 @@ class Context(Closing):
             self._handle = None
 
     def decode(self, texts: Sequence[TokenIds]) -> FloatMatrix:
-        """Vectors of up to `MAX_TEXTS` texts, as float32[len(texts), dimension], not normalized.
+        """Vectors of up to ``batch_texts`` texts: float32[len(texts), dimension], not normalized.
 
         Raises:
             EngineError: llama.cpp refused the batch.
@@ -129,7 +128,7 @@ class Context(Closing):
             if self._handle:
                 self._capacity = capacity
                 self._reserved = 0
-                self._release_logits(MAX_TEXTS)
+                self._release_logits(self._options.batch_texts)
                 return
         self._handle = None
         raise failure("memory", f"a context of {capacity} tokens")
@@ -145,7 +144,7 @@ class Context(Closing):
         # One size for all three: an encoder aborts when a batch does not fit one micro-batch,
         # and pooling is wrong when a text is spread over several.
         params.n_ctx = params.n_batch = params.n_ubatch = capacity
-        params.n_seq_max = MAX_TEXTS
+        params.n_seq_max = self._options.batch_texts
         # Else the room of each text is the batch's divided by n_seq_max.
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = self._options.threads

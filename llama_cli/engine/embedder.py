@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from llama_cli.closing import Closing
 from llama_cli.engine.batching import Answer, Item, RecentTexts, collect, make_batches
-from llama_cli.engine.context import MAX_TEXTS, Context, ContextOptions, make_contexts
+from llama_cli.engine.context import Context, ContextOptions, make_contexts
 from llama_cli.engine.doubts import find_doubts, refuse_unfit
 from llama_cli.engine.facts import ModelFacts, OpenedModel, resolve_pooling
 from llama_cli.engine.known_models import (
@@ -85,9 +85,10 @@ class LlamaEmbedder(Closing):
             model.facts.width,
             on_gpu=model.placement.on_gpu,
             own_kernels=model.has_kernels,
+            state_bytes=model.state_bytes,
         )
-        self._batch_tokens = plan.batch_tokens
-        how = ContextOptions(opened.pooling, plan.threads, plan.batch_tokens)
+        self._plan = plan
+        how = ContextOptions(opened.pooling, plan.threads, plan.batch_tokens, plan.batch_texts)
         contexts = make_contexts([model, *replicas] * plan.contexts, how)
         self._most_in_flight = 2 * len(contexts)
         self._contexts = contexts
@@ -119,8 +120,8 @@ class LlamaEmbedder(Closing):
             map(self._prepare, records),
             attrgetter("cost"),
             attrgetter("text_bytes"),
-            max_tokens=self._batch_tokens,
-            max_items=MAX_TEXTS,
+            max_tokens=self._plan.batch_tokens,
+            max_items=self._plan.batch_texts,
             max_bytes=_MOST_BYTES,
         )
         in_flight: collections.deque[_InFlight] = collections.deque()

@@ -23,6 +23,8 @@ from llama_cli.splits import size_of_parts
 
 log = logging.getLogger(__name__)
 
+_LARGE_STATE_BYTES = 64 << 20
+
 # `enum llama_pooling_type` in llama.h.
 _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
 POOLING_CODES: dict[Pooling, int] = {"mean": 1, "cls": 2, "last": 3}
@@ -93,6 +95,30 @@ class Model(Closing):
     def _is_wide(self) -> bool:
         """Whether its weights are not quantized."""
         return self.facts.quantization in ("F32", "F16", "BF16")
+
+    @property
+    def state_bytes(self) -> int:
+        """What a context keeps for each text that may be in a decode, at most; 0 for most models.
+
+        Of recurrent models and those that are so in part, by the sizes that llama.cpp gives their
+        states (``n_embd_r`` and ``n_embd_s`` in llama-hparams.cpp) in every layer.
+        """
+        lib = llama_cpp()
+        if not (
+            lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle)
+        ):
+            return 0
+
+        def number(key: str) -> int:
+            value = self.meta(f"{self.facts.architecture}.{key}")
+            return int(value) if value and value.isdigit() else 0
+
+        inner, state = number("ssm.inner_size"), number("ssm.state_size")
+        window = inner + 2 * number("ssm.group_count") * state
+        floats = state * inner + max(0, number("ssm.conv_kernel") - 1) * window
+        floats = max(floats, max(0, number("shortconv.l_cache") - 1) * self.facts.width)
+        # Where the file names none of them, as much as large models have.
+        return 4 * number("block_count") * floats or _LARGE_STATE_BYTES
 
     def close(self) -> None:
         """Free the weights. Contexts made from this model must be gone."""

@@ -20,6 +20,15 @@ _MOST_ON_GPU = 4096
 # four by a fifth in decoding alone, and slower in the whole engine (docs/gpu.md).
 _CONTEXTS_ON_GPU = 4
 
+# Texts in one decode; llama.cpp has no room for more sequences. Every number of texts is a power of
+# two that divides this, and this every context's size: the process aborts when a context's batch is
+# not a multiple of its sequences.
+MAX_TEXTS = 256
+
+# Recurrent models keep a state for each text that may be in a decode, whether it is or not. In all
+# contexts together they may take so much.
+_STATES_BYTES = 512 << 20
+
 # Models beyond this size fill the cores with the products of one text, and several contexts of them
 # would take much memory. They run on llama.cpp's own kernels, which several threads can share.
 SMALL_MODEL_BYTES = 1 << 30
@@ -33,15 +42,23 @@ class Plan:
         contexts: contexts on each device, which decode side by side.
         threads: CPU threads of each context.
         batch_tokens: tokens that a batch may have; a longer text has one of its own.
+        batch_texts: texts that it may have.
     """
 
     contexts: int
     threads: int
     batch_tokens: int
+    batch_texts: int = MAX_TEXTS
 
 
 def make_plan(
-    threads: int, model_bytes: int, width: int, *, on_gpu: bool, own_kernels: bool
+    threads: int,
+    model_bytes: int,
+    width: int,
+    *,
+    on_gpu: bool,
+    own_kernels: bool,
+    state_bytes: int = 0,
 ) -> Plan:
     """The plan for a model and a device.
 
@@ -54,14 +71,17 @@ def make_plan(
         width: width of the model's hidden layers, in floats.
         on_gpu: whether the model is on a GPU.
         own_kernels: whether `llama_cli.engine.kernels.backend` are used.
+        state_bytes: of a recurrent model's state of one text; 0 for other models.
     """
     tokens = best_batch_tokens(width, on_gpu=on_gpu, own_kernels=own_kernels)
-    if on_gpu:
-        contexts = min(_CONTEXTS_ON_GPU, threads) if model_bytes <= SMALL_MODEL_BYTES else 1
-        return Plan(contexts, max(1, threads // contexts), tokens)
+    contexts = 1
     if model_bytes <= SMALL_MODEL_BYTES:
-        return Plan(threads, 1, tokens)
-    return Plan(1, threads, tokens)
+        contexts = min(_CONTEXTS_ON_GPU, threads) if on_gpu else threads
+    if not state_bytes:
+        return Plan(contexts, max(1, threads // contexts), tokens)
+    contexts = max(1, min(contexts, _STATES_BYTES // state_bytes))
+    fitting = max(1, min(MAX_TEXTS, _STATES_BYTES // (contexts * state_bytes)))
+    return Plan(contexts, max(1, threads // contexts), tokens, 1 << fitting.bit_length() - 1)
 
 
 def best_batch_tokens(width: int, *, on_gpu: bool, own_kernels: bool) -> int:

@@ -27,13 +27,13 @@ from typing import Any
 from unittest.mock import patch
 
 from llama_cli.engine.batching import make_batches
-from llama_cli.engine.context import MAX_TEXTS, ContextOptions, make_contexts
+from llama_cli.engine.context import ContextOptions, make_contexts
 from llama_cli.engine.devices import place_model
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.model import Model
 from llama_cli.engine.options import EmbedderOptions
 from llama_cli.engine.tokenizer import Tokenizer
-from llama_cli.engine.tuning import Plan
+from llama_cli.engine.tuning import MAX_TEXTS, Plan
 from llama_cli.errors import LlamaCliError
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from llama_cli.records import TextRecord

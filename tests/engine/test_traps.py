@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
+from llama_cli.engine import tuning
 from llama_cli.engine.embedder import LlamaEmbedder
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
@@ -23,7 +24,7 @@ from llama_cli.errors import (
     UsageError,
 )
 from tests.conftest import CPU, cosines, embed_all, open_embedder
-from tests.tiny_models import rewrite, write_bert, write_causal, write_t5
+from tests.tiny_models import rewrite, write_bert, write_causal, write_lfm2, write_t5
 
 SPM_EOS = 2
 LONG = "water time " * 200
@@ -189,6 +190,34 @@ class TestCausalModels:
             direct = embed_all(embedder, ["water time " * 900])
         assert cosines(grown.vectors[1:], direct.vectors).item() > 0.999999
         assert cosines(grown.vectors[1:], shorter.vectors).item() < 0.99999
+
+
+class TestRecurrentModels:
+    def test_states_fit_the_memory_that_they_may_take(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A context has one for each text of a batch, there or not: then batches are of few."""
+        path = write_lfm2(tmp_path / "x.gguf")
+        texts = ["a b", "water time", "light " * 20, "a"] * 5
+        with open_embedder(path, threads=2) as embedder:
+            assert embedder._plan.batch_texts == 256
+            alone = np.concatenate([embed_all(embedder, [text]).vectors for text in texts])
+        with Model(path, CPU) as model:
+            state = model.state_bytes
+        assert state == 4 * 4 * 2 * 32  # bytes of a float, layers, window less one, width
+        monkeypatch.setattr(tuning, "_STATES_BYTES", 5 * state)
+        with open_embedder(path, threads=2) as embedder:
+            assert (embedder._plan.contexts, embedder._plan.batch_texts) == (2, 2)
+            together = embed_all(embedder, texts).vectors
+        assert cosines(together, alone).min() > 0.999999
+
+    def test_fewer_contexts_where_one_state_is_large(self) -> None:
+        plan = tuning.make_plan(8, 1 << 24, 64, on_gpu=False, own_kernels=True, state_bytes=6 << 20)
+        assert (plan.contexts, plan.threads, plan.batch_texts) == (8, 1, 8)
+        plan = tuning.make_plan(
+            8, 1 << 24, 64, on_gpu=False, own_kernels=True, state_bytes=200 << 20
+        )
+        assert (plan.contexts, plan.threads, plan.batch_texts) == (2, 4, 1)
 
 
 class TestText:

@@ -6,7 +6,7 @@ vocabulary and computes finite embeddings. The same arguments give the same byte
 
 from __future__ import annotations
 
-from .architectures import CLS, LAST, MEAN, write_bert, write_causal, write_t5
+from .architectures import CLS, LAST, MEAN, write_bert, write_causal, write_lfm2, write_t5
 from .byte_pairs import write_bpe
 from .gguf_files import rewrite, split_model
 from .requantized import FILE_TYPES, requantize
@@ -24,5 +24,6 @@ __all__ = [
     "write_bert",
     "write_bpe",
     "write_causal",
+    "write_lfm2",
     "write_t5",
 ]

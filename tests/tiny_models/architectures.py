@@ -157,6 +157,54 @@ def write_causal(
     return write_model(path, arch, metadata, random_weights(shapes, seed))
 
 
+def write_lfm2(
+    path: Path, *, dim: int = 32, heads: int = 2, n_ctx: int = 64, seed: int = 1
+) -> Path:
+    """Write a decoder of which every other layer is a convolution with a state; returns ``path``.
+
+    Args:
+        path: the file to write.
+        dim: width of the vectors.
+        heads: number of attention heads.
+        n_ctx: context length the model claims.
+        seed: of the random weights.
+    """
+    arch, layers, ff, window = "lfm2", 4, 2 * dim, 3
+    metadata: dict[str, Any] = {
+        f"{arch}.block_count": layers,
+        f"{arch}.context_length": n_ctx,
+        f"{arch}.embedding_length": dim,
+        f"{arch}.feed_forward_length": ff,
+        f"{arch}.attention.head_count": heads,
+        f"{arch}.attention.head_count_kv": [heads * (layer % 2) for layer in range(layers)],
+        f"{arch}.attention.layer_norm_rms_epsilon": 1e-5,
+        f"{arch}.shortconv.l_cache": window,
+        f"{arch}.rope.freq_base": 1e4,
+        f"{arch}.pooling_type": LAST,
+        **spm_metadata("llama", COMMON_WORDS),
+        "tokenizer.ggml.eos_token_id": SPM_EOS,
+        "tokenizer.ggml.add_bos_token": True,
+    }
+    words = metadata[f"{arch}.vocab_size"] = len(metadata["tokenizer.ggml.tokens"])
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embd.weight": (words, dim),
+        "token_embd_norm.weight": (dim,),
+    }
+    for layer in range(layers):
+        block = f"blk.{layer}"
+        shapes |= {f"{block}.{norm}.weight": (dim,) for norm in ("attn_norm", "ffn_norm")}
+        shapes |= _feed_forward(block, dim, ff)
+        if layer % 2:
+            parts = ("attn_q", "attn_k", "attn_v", "attn_output")
+            shapes |= {f"{block}.{part}.weight": (dim, dim) for part in parts}
+            shapes |= {f"{block}.attn_{x}_norm.weight": (dim // heads,) for x in "qk"}
+        else:
+            shapes[f"{block}.shortconv.conv.weight"] = (dim, window)
+            shapes[f"{block}.shortconv.in_proj.weight"] = (3 * dim, dim)
+            shapes[f"{block}.shortconv.out_proj.weight"] = (dim, dim)
+    return write_model(path, arch, metadata, random_weights(shapes, seed))
+
+
 def write_t5(
     path: Path,
     *,

@@ -23,7 +23,15 @@ from llama_cli.engine.kernels.installed import find_kernels
 from llama_cli.engine.model import Model
 from llama_cli.models.builtin.file import DEFAULT_MODEL
 from tests.conftest import CPU, cosines, open_embedder
-from tests.tiny_models import COMMON_WORDS, FILE_TYPES, MEAN, requantize, write_bert, write_causal
+from tests.tiny_models import (
+    COMMON_WORDS,
+    FILE_TYPES,
+    MEAN,
+    requantize,
+    write_bert,
+    write_causal,
+    write_lfm2,
+)
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 Vectors = npt.NDArray[np.float32]
@@ -36,6 +44,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "shared keys": lambda path: write_causal(
         path, arch="qwen3", dim=64, heads=4, kv_heads=2, n_ctx=512, pooling=MEAN
     ),
+    "convolutions": lambda path: write_lfm2(path, dim=64, heads=4, n_ctx=512),
     "sliding window": lambda path: write_causal(
         path, arch="gemma-embedding", dim=64, heads=4, layers=6, n_ctx=512, pooling=MEAN
     ),
