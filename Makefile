@@ -69,7 +69,7 @@ bench-writer: $(INSTALLED)-run ## measure how fast the writer alone is
 bench-commits: $(INSTALLED)-run $(ACCELERATED) ## measure what committing and finishing cost
 	$(BIN)/python -m tests.benchmarks.bench_commits $(ARGS)
 
-docs: $(INSTALLED)-run ## write the parts of the documents that are taken from the code
+docs: $(INSTALLED)-test ## write the parts of the documents that are taken from the code
 	$(BIN)/python -m tests.docs.generate
 
 gpu-pack: $(INSTALLED)-run ## pack the two for a GPU machine without a network

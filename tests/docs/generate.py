@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import typer
@@ -20,6 +20,9 @@ from llama_cli.cli.app import app
 from llama_cli.engine.known_models import KNOWN_MODELS
 from llama_cli.inputs.formats import FORMATS
 from llama_cli.inputs.stream import COMPRESSIONS
+from tests.engine.kernels.test_models import MODELS
+from tests.engine.real.weights import REAL_MODELS
+from tests.tiny_models.more import MORE_ARCHITECTURES
 
 ROOT = Path(__file__).parents[2]
 # At this width, whatever the terminal; nothing is complained of that is missing.
@@ -97,6 +100,25 @@ def _known_models() -> str:
     return "\n".join([*head, *rows])
 
 
+def _architectures() -> str:
+    """How each architecture is tested, by what the tests go through."""
+    real = ", ".join(["all-MiniLM-L6-v2", *(model.name for model in REAL_MODELS.values())])
+    how = {"bert": f"real weights ({real}) against the originals"}
+    random = "random weights: our kernels against llama.cpp's"
+    tested = [name for name in MODELS | MORE_ARCHITECTURES if " " not in name and name not in how]
+    how |= dict.fromkeys(tested, random)
+    rows = [f"| {' '.join(f'`{name}`' for name in names)} | {words} |" for words, names in _by(how)]
+    return "\n".join(["| architecture | tested with |", "|---|---|", *rows, "| others | never |"])
+
+
+def _by(values: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """The keys of each value, in order."""
+    found: dict[str, list[str]] = {}
+    for key, value in values.items():
+        found.setdefault(value, []).append(key)
+    return [*found.items()]
+
+
 def _code(prompt: str) -> str:
     """A prompt as it stands in a table."""
     escaped = prompt.replace("\n", "\\n").replace("|", "\\|")
@@ -111,6 +133,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": _reference,
     "formats": _formats,
     "known-models": _known_models,
+    "architectures": _architectures,
     "variables": _variables,
 }
 

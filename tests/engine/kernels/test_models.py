@@ -30,22 +30,21 @@ from tests.tiny_models import (
     requantize,
     write_bert,
     write_causal,
-    write_lfm2,
 )
+from tests.tiny_models.more import MORE_ARCHITECTURES
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 Vectors = npt.NDArray[np.float32]
 
 MODELS: dict[str, Callable[[Path], Path]] = {
     "bert": lambda path: write_bert(path, dim=96, heads=3, ff=160, n_ctx=512),
-    "odd sizes": lambda path: write_bert(path, dim=60, heads=5, ff=101, n_ctx=512),
-    "alibi": lambda path: write_bert(path, arch="jina-bert-v2", dim=72, heads=3, n_ctx=512),
-    "causal": lambda path: write_causal(path, dim=64, heads=4, n_ctx=512),
-    "shared keys": lambda path: write_causal(
+    "bert of odd sizes": lambda path: write_bert(path, dim=60, heads=5, ff=101, n_ctx=512),
+    "jina-bert-v2": lambda path: write_bert(path, arch="jina-bert-v2", dim=72, heads=3, n_ctx=512),
+    "llama": lambda path: write_causal(path, dim=64, heads=4, n_ctx=512),
+    "qwen3": lambda path: write_causal(
         path, arch="qwen3", dim=64, heads=4, kv_heads=2, n_ctx=512, pooling=MEAN
     ),
-    "convolutions": lambda path: write_lfm2(path, dim=64, heads=4, n_ctx=512),
-    "sliding window": lambda path: write_causal(
+    "gemma-embedding": lambda path: write_causal(
         path, arch="gemma-embedding", dim=64, heads=4, layers=6, n_ctx=512, pooling=MEAN
     ),
 }
@@ -87,9 +86,9 @@ def test_there_are_kernels_to_test() -> None:
     assert find_kernels() is not None, "make setup compiles them"
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS | MORE_ARCHITECTURES)
 def test_kernels_compute_what_llama_cpp_does(name: str, texts: Path, tmp_path: Path) -> None:
-    model = MODELS[name](tmp_path / "model.gguf")
+    model = (MODELS | MORE_ARCHITECTURES)[name](tmp_path / "model.gguf")
     theirs = embed_with("off", model, texts, tmp_path)
     ours = embed_with("auto", model, texts, tmp_path)
     assert cosines(ours, theirs).min() > 0.99999
