@@ -17,7 +17,26 @@ _REMEMBERED = "sha256.json"
 # Architectures of which tests load tiny models with random weights: that tokens are framed,
 # truncated and pooled as they should be is checked there, but no real model's vectors.
 _TINY = frozenset(
-    ["bert", "jina-bert-v2", "llama", "qwen2", "qwen3", "gemma-embedding", "t5encoder"]
+    [
+        "bert",
+        "eurobert",
+        "gemma-embedding",
+        "gemma3",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "lfm2",
+        "llama",
+        "llama-embed",
+        "mistral3",
+        "modern-bert",
+        "neo-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "qwen2",
+        "qwen2vl",
+        "qwen3",
+        "t5encoder",
+    ]
 )
 
 

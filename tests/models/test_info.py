@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from llama_cli.models.builtin.file import DEFAULT_SHA256
+from llama_cli.models.file import describe_tests
 from tests.cli.conftest import Command
+from tests.engine.kernels.test_models import MODELS
 from tests.storage.hub_server import HubServer
 from tests.tiny_models import rewrite, write_bert, write_causal, write_t5
+from tests.tiny_models.more import MORE_ARCHITECTURES
 
 
 class TestInfo:
@@ -87,3 +90,9 @@ def unfit(kind: str, folder: Path) -> Path:
     return rewrite(
         bert, target, changes={"tokenizer.ggml.model": "no_vocab", "bert.vocab_size": 321}
     )
+
+
+def test_what_is_said_to_be_tested_is() -> None:
+    for architecture in (name for name in MODELS | MORE_ARCHITECTURES if " " not in name):
+        assert describe_tests("", architecture).startswith("in part: ")
+    assert describe_tests("", "mamba").startswith("no: ")
