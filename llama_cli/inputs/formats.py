@@ -156,13 +156,20 @@ def of_one_kind(folder: str, files: list[Input]) -> list[Input]:
 
     Where there are tables, files beside them that have another suffix tell of these, as the README
     of a data set does: they are named in a warning and left out. Several kinds are said, too.
+    Empty files that could not be read, as Spark makes them, are left out.
+
+    Raises:
+        InputError: none is left.
     """
+    files = [file for file in files if file.size != 0 or _may_be_empty(file.file_name)]
+    if not files:
+        raise InputError(f"{folder}: has empty files only")
     kinds = [_kind_of_rows(file.file_name) for file in files]
     found = sorted({kind for kind in kinds if kind})
     if found in ([], [PlainText.name]):
         return files
     if len(found) > 1:
-        log.warning("%s: has files of several kinds: %s", folder, ", ".join(found))
+        log.info("%s: has files of several kinds: %s", folder, ", ".join(found))
     others = [file.name for file, kind in zip(files, kinds, strict=True) if not kind]
     if others:
         log.warning(
@@ -172,6 +179,11 @@ def of_one_kind(folder: str, files: list[Input]) -> list[Input]:
             ", ".join(others[:_LISTED]) + (", …" if len(others) > _LISTED else ""),
         )
     return [file for file, kind in zip(files, kinds, strict=True) if kind]
+
+
+def _may_be_empty(name: str) -> bool:
+    kind = _find_by_suffix(name)
+    return kind is None or kind.streamed
 
 
 def _kind_of_rows(name: str) -> str | None:

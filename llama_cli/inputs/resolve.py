@@ -87,9 +87,9 @@ def find_inputs(
     """The inputs that the user named, in that order.
 
     Args:
-        words: names of files, folders (all files in it and below that are not empty, without hidden
-            ones and those like ``_SUCCESS``, sorted by name) and pipes, patterns with ``*``,
-            ``**``, ``?`` or ``[…]``, URLs, and ``-`` for standard input.
+        words: names of files, folders (all files in it and below, without hidden ones and those
+            like ``_SUCCESS``, sorted by name) and pipes, patterns with ``*``, ``**``, ``?`` or
+            ``[…]``, URLs, and ``-`` for standard input.
         exclude: files and URLs that folders and patterns leave out, as that of the output.
         is_no_input: tells of other files that they leave out.
         choose: which of the files of a folder are inputs.
@@ -113,7 +113,7 @@ def find_inputs(
         if is_remote(word):
             found = [*find_files(word, [url for url in exclude if isinstance(url, str)])]
             if len(found) > 1 and not glob.has_magic(word):
-                found = choose(word, [file for file in found if file.size != 0])
+                found = choose(word, found)
             inputs += found
             continue
         try:
@@ -189,7 +189,7 @@ def match_files(pattern: str) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The files in a folder and below that are not empty, without those that folders leave out.
+    """The files in a folder and below, without those that folders leave out.
 
     Raises:
         InputError: a folder cannot be read, or is a table with a log.
@@ -205,7 +205,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not is_left_out(name)]
         for name in files:
             path = Path(parent, name)
-            if not is_left_out(name) and path.is_file() and path.stat().st_size:
+            if not is_left_out(name) and path.is_file():
                 yield path
 
 

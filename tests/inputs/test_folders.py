@@ -110,7 +110,7 @@ def test_kinds_that_are_mixed_are_said(write: Write, caplog: pytest.LogCaptureFi
     write("a.csv", [{"text": "a"}])
     write("b.jsonl", [{"text": "b"}])
     Path("set/c.txt").write_text("c\n", "utf-8")
-    with caplog.at_level(logging.WARNING, "llama_cli"):
+    with caplog.at_level(logging.INFO, "llama_cli"):
         assert found() == ["a.csv", "b.jsonl", "c.txt"]
     assert "has files of several kinds: CSV, JSON, text" in caplog.text
 

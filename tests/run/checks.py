@@ -44,12 +44,12 @@ def lasting(values: dict[str, Any]) -> dict[str, Any]:
 def assert_refused(job: Job, *more: object, naming: str) -> None:
     """It is refused in one line that says why, and what is done so far stays as it is.
 
-    Warnings about the options may come before it.
+    Warnings about the options, and what kinds of files there are, may come before it.
     """
     before = job.unfinished()
     outcome = job.run(*more)
     assert outcome.code == 2, outcome
-    assert re.fullmatch(r"(llama-cli: warning: .*\n)*llama-cli: error: .*\n", outcome.err)
+    assert re.fullmatch(r"(llama-cli: (warning|in): .*\n)*llama-cli: error: .*\n", outcome.err)
     assert naming in outcome.err
     assert "--restart" in outcome.err
     assert job.unfinished() == before
