@@ -51,7 +51,7 @@ _ERRORS: dict[Failure, _Error] = {
     "many crashes": _Error(EngineError, "llama.cpp crashed {what} times in a row ({reason})"),
     "device": _Error(
         EngineError,
-        "the GPU failed {what} times ({reason})",
+        "the GPU failed {what} ({reason})",
         hint="free memory on it, use a smaller `max_length`, or `device=cpu`",
     ),
     "build": _Error(

@@ -31,7 +31,8 @@ def random_texts(longest: int, count: int = 400) -> list[str]:
 
 @pytest.mark.parametrize("name", ["english", "multilingual", "long"])
 def test_the_default_model_agrees_with_the_reference(command: Command, name: str) -> None:
-    run = command.run(REFERENCE / f"{name}.txt")
+    # The reference has been made with all positions of the model, not with its authors' limit.
+    run = command.run(REFERENCE / f"{name}.txt", "--max-length", 512)
     with np.load(REFERENCE / "reference.npz") as reference:
         vectors = reference[f"{name}_vectors"]
         counts = reference[f"{name}_token_counts"].tolist()

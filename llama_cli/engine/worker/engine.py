@@ -259,7 +259,7 @@ class WorkerEngine(Closing):
         if death.culprit == "device":
             self._device_failures += 1
             if self._device_failures > _MOST_DEVICE_FAILURES:
-                raise failure("device", self._device_failures, death)
+                raise failure("device", f"{self._device_failures} times", death)
             return
         self._crashes += 1
         if self._crashes > _MOST_CRASHES:

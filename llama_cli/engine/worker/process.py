@@ -101,7 +101,8 @@ class WorkerProcess(Closing):
 
         Raises:
             ModelError: the model cannot be used, or crashes the process.
-            EngineError: the process did not even start, or llama.cpp does not fit this CPU.
+            EngineError: the process did not even start, llama.cpp does not fit this CPU, or the GPU
+                fails.
             LlamaCliError: whatever else the engine says.
         """
         opened: OpenedModel = self._ask("open", options, options.model)
@@ -131,8 +132,11 @@ class WorkerProcess(Closing):
             if error.culprit == "build":
                 raise failure("build", reason=error) from error
             killed = self._process.returncode == -signal.SIGKILL
-            no_memory = killed or _NO_MEMORY.search(str(error))
-            raise failure("killed" if no_memory else "crash", model, error) from error
+            if killed or _NO_MEMORY.search(str(error)):
+                raise failure("killed", model, error) from error
+            if error.culprit == "device":
+                raise failure("device", "as it got the model", error) from error
+            raise failure("crash", model, error) from error
 
     def send_texts(self, records: Sequence[TextRecord]) -> None:
         """Hand over some texts; waits while it has enough of them.

@@ -76,6 +76,15 @@ class TestCrashes:
         assert caught.value.hint
         assert caught.value.hint.startswith("free some memory")
 
+    def test_one_of_the_gpu_is_not_put_down_to_the_file(
+        self, tiny_bert: Path, crash: ArmCrashes
+    ) -> None:
+        crash(Crash(of="SIGABRT", at="open", says="ggml-cuda.cu:109: CUDA error"))
+        with pytest.raises(EngineError, match="the GPU failed as it got the model") as caught:
+            open_engine(tiny_bert).__enter__()
+        assert caught.value.hint
+        assert caught.value.hint.startswith("free memory on it")
+
     @pytest.mark.parametrize(
         ("of", "hint"), [("SIGKILL", "free some memory"), ("SIGSEGV", "the file is damaged")]
     )
