@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from types import NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,8 +133,15 @@ def plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one for eac
     return kind
 
 
-def plain_array(array: pa.Array) -> pa.Array:  # noqa: PLR0911 - one for each kind
+def plain_array(  # noqa: PLR0911 - one for each kind
+    array: pa.Array, hidden: np.ndarray | None = None
+) -> pa.Array:
     """The same values in the type that `plain_type` gives.
+
+    Args:
+        array: any values.
+        hidden: (values,) which are in something that is null. They may be anything, an index that
+            is not in the dictionary, too.
 
     Raises:
         pa.ArrowException: Arrow cannot do it.
@@ -143,32 +151,65 @@ def plain_array(array: pa.Array) -> pa.Array:  # noqa: PLR0911 - one for each ki
     if kind.equals(plain):
         return array
     if isinstance(kind, pa.BaseExtensionType):
-        return plain_array(array.storage)
+        return plain_array(array.storage, hidden)
     if pa.types.is_run_end_encoded(kind):
-        return plain_array(pc.run_end_decode(array))
+        return plain_array(pc.run_end_decode(array), hidden)
     if pa.types.is_dictionary(kind):
-        return plain_array(array.dictionary).take(array.indices)
+        indices = array.indices
+        if hidden is not None and hidden.any():
+            indices = pc.if_else(pa.array(hidden), None, indices)
+        return plain_array(array.dictionary).take(indices)
+    if not pa.types.is_nested(kind):
+        return array.cast(plain)
+    if hidden is None:
+        hidden = np.zeros(len(array), bool)
+    hidden = hidden | np.asarray(array.is_null())
     if pa.types.is_struct(kind):
-        children = [plain_array(child) for child in map(array.field, range(kind.num_fields))]
+        children = [plain_array(array.field(number), hidden) for number in range(kind.num_fields)]
         return pa.StructArray.from_arrays(children, fields=[*plain], mask=array.is_null())
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        offsets = np.zeros(len(array) + 1, np.int64)
-        np.cumsum(pc.fill_null(pc.list_value_length(array), 0), out=offsets[1:])
-        values, make = plain_array(array.flatten()), type(plain)
-        rows = _ARRAYS[make]
-        offset_type = np.int32 if make is pa.ListType else np.int64
-        return rows.from_arrays(offsets.astype(offset_type), values, plain, mask=array.is_null())
-    if pa.types.is_nested(kind):
-        own = 1 if pa.types.is_fixed_size_list(kind) else 2  # validity, and offsets
-        if pa.types.is_map(kind):
-            pair = [plain_array(array.keys), plain_array(array.items)]
-            child = pa.StructArray.from_arrays(pair, fields=[plain.key_field, plain.item_field])
-        else:
-            child = plain_array(array.values)
-        return pa.Array.from_buffers(
-            plain, len(array), array.buffers()[:own], array.null_count, array.offset, [child]
-        )
-    return array.cast(plain)
+        return _plain_views(array, plain, hidden)
+    return _plain_lists(array, plain, hidden)
+
+
+def _plain_views(array: pa.Array, plain: pa.DataType, hidden: np.ndarray) -> pa.Array:
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = np.zeros(len(array) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    values, make = plain_array(array.flatten(), np.repeat(hidden, lengths)), type(plain)
+    offset_type = np.int32 if make is pa.ListType else np.int64
+    return _ARRAYS[make].from_arrays(
+        offsets.astype(offset_type), values, plain, mask=array.is_null()
+    )
+
+
+def _plain_lists(array: pa.Array, plain: pa.DataType, hidden: np.ndarray) -> pa.Array:
+    """Lists, also those of a fixed size, and maps."""
+    own = 1 if pa.types.is_fixed_size_list(plain) else 2  # validity, and offsets
+    hidden = _hidden_values(array, hidden)
+    if pa.types.is_map(plain):
+        pair = [plain_array(array.keys), plain_array(array.items, hidden)]  # no key is null
+        child = pa.StructArray.from_arrays(pair, fields=[plain.key_field, plain.item_field])
+    else:
+        child = plain_array(array.values, hidden)
+    return pa.Array.from_buffers(
+        plain, len(array), array.buffers()[:own], array.null_count, array.offset, [child]
+    )
+
+
+def _hidden_values(array: pa.Array, hidden: np.ndarray) -> np.ndarray:
+    """Which values of lists or maps are only in those that are hidden, or in none."""
+    if pa.types.is_fixed_size_list(array.type):
+        values = np.ones(len(array.values), bool)
+        size = array.type.list_size
+        first = array.offset * size
+        values[first : first + len(array) * size] = np.repeat(hidden, size)
+        return values
+    offsets = np.asarray(array.offsets)
+    steps = np.zeros(len(array.values) + 1, np.int64)
+    np.add.at(steps, offsets[:-1][~hidden], 1)
+    np.add.at(steps, offsets[1:][~hidden], -1)
+    return np.asarray(np.cumsum(steps[:-1]) == 0)
 
 
 class ParsedRow(NamedTuple):
@@ -246,8 +287,12 @@ def exact_values(values: Sequence[Any], kind: pa.DataType) -> list[Any]:
     Raises:
         TypeError: Arrow would change one: it takes 4.5 for 4 and true for 1.0, and leaves out keys.
     """
-    convert = _exact(kind)
-    return [None if value is None else convert(value) for value in values]
+    if pa.types.is_nested(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        convert = _exact(kind)
+        return [None if value is None else convert(value) for value in values]
+    if not {*map(type, values)} <= {NoneType, *_numbers(kind)}:
+        raise TypeError
+    return list(values)
 
 
 def _exact(kind: pa.DataType) -> Callable[[Any], Any]:
@@ -258,16 +303,21 @@ def _exact(kind: pa.DataType) -> Callable[[Any], Any]:
         return _exact_list(_exact(kind.value_type))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _exact_string
+    return _exact_scalar(*_numbers(kind))
+
+
+def _numbers(kind: pa.DataType) -> tuple[type, ...]:
+    """What Python has for values of a type of numbers; true is none."""
     if pa.types.is_boolean(kind):
-        return _exact_scalar(bool)
+        return (bool,)
     if pa.types.is_floating(kind):
-        return _exact_scalar(int, float)
-    return _exact_scalar(int)  # whole numbers, and decimal fractions that other inputs have
+        return (int, float)
+    return (int,)  # for whole numbers, and decimal fractions that other inputs have
 
 
 def _exact_scalar(*kinds: type) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
-        if type(value) not in kinds:  # true is no number here
+        if type(value) not in kinds:
             raise TypeError
         return value
 

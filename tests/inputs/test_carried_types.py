@@ -77,6 +77,35 @@ def test_each_type(tmp_path: Path, name: str, write: Any) -> None:
     assert array.cast(plain_type(column.type)).to_pylist() == column.to_pylist()
 
 
+# What lies under a null may be anything: here an index that the dictionary has not.
+HIDING = pa.DictionaryArray.from_arrays(pa.array([9, 0, 9, 9]), ["a", None], safe=False)
+NULLS = pa.array([True, False])
+UNDER_NULLS: dict[str, pa.Array] = {
+    "struct": pa.StructArray.from_arrays([HIDING[:2]], ["a"], mask=NULLS),
+    "struct of structs": pa.StructArray.from_arrays(
+        [pa.StructArray.from_arrays([HIDING[:2]], ["a"])], ["b"], mask=NULLS
+    ),
+    "list": pa.ListArray.from_arrays([0, 1, 2], HIDING, mask=NULLS),
+    "large list": pa.LargeListArray.from_arrays([2, 4, 4], HIDING, mask=NULLS),
+    "list view": pa.ListViewArray.from_arrays([2, 1], [2, 1], HIDING, mask=NULLS),
+    "fixed list": pa.FixedSizeListArray.from_arrays(HIDING[:2], 1, mask=NULLS),
+    "map": pa.MapArray.from_arrays([0, 1, 2], ["k", "l"], HIDING[:2], mask=NULLS),
+    "empty dictionary": pa.StructArray.from_arrays(
+        [pa.DictionaryArray.from_arrays(pa.array([0, 0]), pa.nulls(0, pa.string()), safe=False)],
+        ["a"],
+        mask=pa.array([True, True]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNDER_NULLS)
+def test_what_lies_under_a_null_does_not_matter(tmp_path: Path, name: str) -> None:
+    column = UNDER_NULLS[name]
+    write_stream(pa.table({"text": ["one", "two"], "k": column}), tmp_path / "in.arrow")
+    reading = Reading(tmp_path / "in.arrow", keep="k")
+    assert [row["k"] for row in reading.carried] == column.to_pylist()
+
+
 FRAME = pl.DataFrame(
     {
         "text": ["one", "two", "three"],

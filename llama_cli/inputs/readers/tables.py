@@ -189,7 +189,7 @@ def _is_text(kind: pa.DataType) -> bool:
 @contextlib.contextmanager
 def _translated(name: str, format_name: str) -> Iterator[None]:
     """Arrow's errors, as errors of the input."""
-    kind = format_name.capitalize()
+    kind = "an Arrow" if format_name == "arrow" else f"a {format_name.capitalize()}"
     try:
         yield
     except pa.ArrowNotImplementedError as error:
@@ -205,7 +205,7 @@ def _translated(name: str, format_name: str) -> Iterator[None]:
                 f"{name}: is encrypted, or what is to be read of it",
                 hint="write it anew without encryption",
             ) from error
-        raise InputError(f"{name}: not a {kind} file, or a damaged one: {reason}") from error
+        raise InputError(f"{name}: not {kind} file, or a damaged one: {reason}") from error
 
 
 def _carried(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
