@@ -136,10 +136,14 @@ class Tsv(Csv):
 def _parse_rows(
     lines: LineReader, columns: Columns, dialect: Dialect, skips: InputSkips
 ) -> Iterator[ParsedRow]:
-    header = dialect.header
+    header, width = dialect.header, len(dialect.header)
     text_at = header.index(columns.text)
-    carried_at = [None if name is None else header.index(name) for name in columns.carried]
-    defaults = columns.defaults
+    # What the input does not have is behind the last field.
+    missing = columns.defaults if None in columns.carried else []
+    carried_at = [
+        width + place if name is None else header.index(name)
+        for place, name in enumerate(columns.carried)
+    ]
     decoded = _DecodedLines(lines)
     if dialect.quoting == "none":
         parsed = _split_rows(decoded, dialect.delimiter)
@@ -148,25 +152,27 @@ def _parse_rows(
     for first, row in parsed:
         if first < dialect.first_row:
             continue  # the header, and what stands before it
-        if row == [_END_OF_FILE] and len(header) > 1:
-            skips.add_blank(first)
-        elif len(row) not in (0, len(header)):
-            skips.add_bad(first, f"{len(row)} fields instead of {len(header)}", last=decoded.line)
-        elif not row or not row[text_at] or row[text_at].isspace():
+        if len(row) != width:
+            if row in ([], [_END_OF_FILE]):
+                skips.add_blank(first)
+            else:
+                skips.add_bad(first, f"{len(row)} fields instead of {width}", last=decoded.line)
+            continue
+        text = row[text_at]
+        if not text or text.isspace():
             skips.add_blank(first)
         else:
             lines.note_end(decoded.offset)
-            text = row[text_at].encode()
-            record = TextRecord(text, first, decoded.offset, decoded.invalid_utf8)
-            values = zip(carried_at, defaults, strict=True)
-            yield ParsedRow(record, [other if at is None else row[at] for at, other in values])
+            record = TextRecord(text.encode(), first, decoded.offset, decoded.invalid_utf8)
+            values = row + missing if missing else row
+            yield ParsedRow(record, [values[at] for at in carried_at])
 
 
 class _DecodedLines:
     """Lines as the CSV parser wants them: as text, with their ends."""
 
     def __init__(self, lines: LineReader) -> None:
-        self._lines = iter(lines)
+        self._decoded = self._decode(lines)
         self._again: tuple[str, bool] | None = None
         self.line = lines.line
         self.offset = lines.offset
@@ -174,7 +180,11 @@ class _DecodedLines:
         self.of_row: list[str] = []  # those that were given since the row began
 
     def __iter__(self) -> Iterator[str]:
-        while (line := self.take()) is not None:
+        """Those from here on. A line is given back only before they are asked for anew."""
+        if self._again is not None and (line := self.take()):
+            self.of_row.append(line)
+            yield line
+        for line in self._decoded:
             self.of_row.append(line)
             yield line
             del line
@@ -185,19 +195,24 @@ class _DecodedLines:
 
     def take(self) -> str | None:
         """The next line; None at the end."""
-        if self._again is not None:
-            (line, invalid_utf8), self._again = self._again, None
-        elif (found := next(self._lines, None)) is not None:
-            text, invalid_utf8 = replace_invalid_utf8(found[0])
-            self.offset = found[1]
-            # The last line may have no end, and then gets one: it is not part of a value, but for a
-            # quote that is never closed.
-            line = text.decode() + "\n"
-        else:
-            return None
+        if self._again is None:
+            return next(self._decoded, None)
+        (line, invalid_utf8), self._again = self._again, None
         self.line += 1
         self.invalid_utf8 |= invalid_utf8
         return line
+
+    def _decode(self, lines: LineReader) -> Iterator[str]:
+        for line, end in lines:
+            text, invalid_utf8 = replace_invalid_utf8(line)
+            self.offset = end
+            self.line += 1
+            if invalid_utf8:
+                self.invalid_utf8 = True
+            # The last line may have no end, and then gets one: it is not part of a value, but for a
+            # quote that is never closed.
+            yield text.decode() + "\n"
+            del line, text
 
     def give_back(self, line: str) -> None:
         """Let this line, which was taken last, come next."""
@@ -225,6 +240,7 @@ def _parse_quoted(
     parser = csv.reader(decoded, delimiter=dialect.delimiter, strict=True)
     # Of files with tabs, some programs quote fields and others do not.
     says_so = dialect.quoting == "auto" and dialect.delimiter == _TAB
+    of_row = decoded.of_row
     while True:
         first = decoded.line + 1
         decoded.begin_row()
@@ -247,10 +263,10 @@ def _parse_quoted(
             skips.add_bad(first, reason, last=decoded.line, hint=hint)
             parser = csv.reader(decoded, delimiter=dialect.delimiter, strict=True)
         else:
-            if len(decoded.of_row) > 1:
+            if len(of_row) > 1:
                 _refuse_doubt(name, first, decoded.of_row, dialect)
-            if says_so and any('"' in line for line in decoded.of_row):
-                says_so = "".join(decoded.of_row).rstrip("\r\n") == _TAB.join(row)
+            if says_so and any('"' in line for line in of_row):
+                says_so = "".join(of_row).rstrip("\r\n") == _TAB.join(row)
                 if not says_so:
                     log.warning(
                         "%s, line %d: quotes enclose a field and are no part of it, here and from "
