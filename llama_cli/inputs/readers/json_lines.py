@@ -72,13 +72,13 @@ def _parse_rows(lines: LineReader, columns: Columns, skips: InputSkips) -> Itera
     for line, end in lines:
         number = lines.line
         raw, invalid_utf8 = replace_invalid_utf8(line)
-        if is_blank(raw):
-            skips.add_blank(number)
-            continue
         try:
             values = parse_object(raw)
         except NotAnObjectError as error:
-            skips.add_bad(number, str(error))
+            if is_blank(raw):
+                skips.add_blank(number)
+            else:
+                skips.add_bad(number, str(error))
             continue
         row = parse_row(JsonRow(values, number, end, invalid_utf8), columns, skips)
         if row is not None:

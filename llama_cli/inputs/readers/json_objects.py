@@ -31,6 +31,8 @@ from llama_cli.records import TextRecord
 # Objects whose types are found at a time.
 _BLOCK_ROWS = 4096
 
+_decode = json.JSONDecoder().decode  # `json.loads` guesses the encoding of each line anew
+
 _KINDS = {
     bool: "true or false",
     int: "a number",
@@ -51,7 +53,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
         NotAnObjectError: there is none, or something else.
     """
     try:
-        value = json.loads(line)
+        value = _decode(line.decode().removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise NotAnObjectError(f"broken JSON: {error.msg} at column {error.colno}") from error
     except RecursionError as error:
@@ -87,10 +89,11 @@ def parse_row(row: JsonRow, columns: Columns, skips: InputSkips) -> ParsedRow | 
         skips.add_blank(row.number)
         return None
     record = TextRecord(text.encode(), row.number, row.end, row.invalid_utf8 or changed)
-    values = [
-        default if name is None else row.values.get(name)
-        for name, default in zip(columns.carried, columns.defaults, strict=True)
-    ]
+    get = row.values.get
+    values = [None if name is None else get(name) for name in columns.carried]
+    if columns.constants:
+        named = zip(columns.carried, values, columns.defaults, strict=True)
+        values = [default if name is None else value for name, value, default in named]
     return ParsedRow(record, values)
 
 
