@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -145,6 +148,37 @@ def test_an_arrow_stream_cut_short(tmp_path: Path) -> None:
         table.write_bytes(content[:size])
         with pytest.raises(InputError, match=r"not an? Arrow file, or a damaged one: "):
             Reading(table)
+
+
+READ_AND_CUT = """
+import os, sys
+from llama_cli.errors import InputError
+from llama_cli.inputs.resolve import find_inputs
+from llama_cli.inputs.sequence import InputSequence, ReadOptions
+
+with InputSequence(find_inputs(sys.argv[1:2]), ReadOptions(keep=("k",))) as rows:
+    rows.detect_formats([])
+    try:
+        for number, record in enumerate(rows):
+            if number == int(sys.argv[2]):
+                os.truncate(sys.argv[1], os.path.getsize(sys.argv[1]) // 4)
+    except InputError as error:
+        print(number, error)
+"""
+
+
+@pytest.mark.parametrize("row", [0, 1022, 1023, 1024, 4095, 4096])
+@pytest.mark.parametrize("writer", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_an_arrow_file_cut_short_while_it_is_read(tmp_path: Path, writer: Any, row: int) -> None:
+    """It is mapped into memory, where that ends a process that reads on by SIGBUS."""
+    path = tmp_path / "in.arrow"
+    table = pa.table({"text": [f"text {n}" * 50 for n in range(40_000)], "k": range(40_000)})
+    with writer(path, table.schema) as file:
+        file.write_table(table, max_chunksize=4096)
+    words = [sys.executable, "-c", READ_AND_CUT, path, str(row)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    assert done.stdout == f"{row} in.arrow: was cut short while it was read\n"
 
 
 def test_a_page_of_parquet_that_cannot_be_decompressed(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class ArrowFileTable:
 
     def __init__(self, file: BinaryIO) -> None:
         self._source = _map_file(file)
+        self.mapped = self._source is not file
         with _open_arrow(self._source) as reader:
             self.schema: pa.Schema = reader.schema
 
@@ -78,6 +79,7 @@ class ArrowStreamTable:
 
     def __init__(self, file: BinaryIO) -> None:
         self._source = _map_file(file)
+        self.mapped = self._source is not file
         self._source.seek(0)
         self.schema: pa.Schema = pa.ipc.open_stream(self._source).schema
 

@@ -32,6 +32,8 @@ class Parquet(TableFormat):
 class ParquetTable:
     """An open Parquet file."""
 
+    mapped = False
+
     def __init__(self, file: BinaryIO) -> None:
         # Else all of a row group would be asked of a server at once, and held.
         few = {} if isinstance(file, io.FileIO) else {"pre_buffer": False, "buffer_size": 4 << 20}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,8 @@ class Table(Protocol):
     schema: pa.Schema
     rows: int | None
     """In all; None where only reading would tell."""
+    mapped: bool
+    """Whether batches lie in the file itself, which must not be cut short then."""
 
     def batches(self, first: int, names: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches of the named columns, from the one on that holds row ``first``.
@@ -109,7 +112,7 @@ class TableReader:
         self._first = 0
         with _translated(self._name, table_format.name):
             self._table: Table | None = table_format.open_table(stream.file)
-        self._rows = self._table.rows
+        self._rows, self._mapped = self._table.rows, self._table.mapped
         self._size = stream.file.seek(0, io.SEEK_END)
 
     @cached_property
@@ -129,13 +132,30 @@ class TableReader:
             for start, batch in self._table.batches(self._first, self._columns.names):
                 for offset in range(max(0, self._first - start), batch.num_rows, BATCH_ROWS):
                     yield from self._read_batch(batch.slice(offset, BATCH_ROWS), start + offset)
+                self._check_size()
+
+    def _check_size(self) -> None:
+        """Look at the file's size: touching what a mapped file no longer has ends the process.
+
+        Raises:
+            InputError: someone has cut it short since it was opened.
+        """
+        if self._mapped and os.fstat(self._file.fileno()).st_size < self._size:
+            raise InputError(
+                f"{self._name}: was cut short while it was read",
+                hint="restore it, or begin anew with `restart` once it is complete",
+            )
 
     def _read_batch(self, batch: pa.RecordBatch, start: int) -> Iterator[TextRecord]:
         columns, skips = self._columns, self._skips
+        self._check_size()
         carried = _carried(batch, columns) if columns.carried else None
+        if carried is not None and self._mapped:
+            carried = carried.take(pa.array(range(carried.num_rows)))  # a copy, for the writer
         texts = plain_array(batch.column(columns.text))
         # As bytes: Arrow does not check that what a file calls text is UTF-8.
         for number, value in enumerate(texts.cast(pa.large_binary())):
+            self._check_size()
             row, raw = start + number + 1, value.as_py()
             if raw is None:
                 skips.add_bad(row, f"{columns.text} is null")
