@@ -13,6 +13,18 @@ from llama_cli.inputs.readers.tables import Table, TableFormat
 
 _FILE_MAGIC = b"ARROW1"  # how a file begins, unlike a stream
 
+_BYTES = {
+    pa.string(): pa.binary(),
+    pa.large_string(): pa.large_binary(),
+    pa.string_view(): pa.binary_view(),
+}
+_LISTS = {
+    pa.ListType: pa.list_,
+    pa.LargeListType: pa.large_list,
+    pa.ListViewType: pa.list_view,
+    pa.LargeListViewType: pa.large_list_view,
+}
+
 
 @dataclass(frozen=True)
 class Arrow(TableFormat):
@@ -53,7 +65,7 @@ class ArrowFileTable:
             for number in range(reader.num_record_batches):
                 batch = reader.get_batch(number)
                 if start + batch.num_rows > first:
-                    yield start, batch.select(names)
+                    yield start, _checked(batch.select(names))
                 start += batch.num_rows
 
 
@@ -89,5 +101,62 @@ class ArrowStreamTable:
         self._source.seek(0)
         for batch in pa.ipc.open_stream(self._source):
             if start + batch.num_rows > first:
-                yield start, batch.select(names)
+                yield start, _checked(batch.select(names))
             start += batch.num_rows
+
+
+def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same batch, whose offsets and sizes all lie in their buffers.
+
+    Arrow takes that for granted of a file, and a damaged one ends the process.
+
+    Raises:
+        pa.ArrowInvalid: some do not.
+    """
+    batch.validate()
+    for column in batch.columns:
+        _check(column)
+    return batch
+
+
+def _check(array: pa.Array) -> None:
+    """Check all but what conversion checks: that text is UTF-8, and indices of dictionaries.
+
+    `validate` alone would look for the latter under nulls as well, where they may be anything.
+    """
+    kind = array.type
+    if as_bytes := _BYTES.get(kind):
+        array.view(as_bytes).validate(full=True)
+    elif isinstance(kind, pa.BaseExtensionType):
+        _check(array.storage)
+    elif pa.types.is_dictionary(kind):
+        _check(array.indices)
+        _check(array.dictionary)
+    elif pa.types.is_struct(kind):
+        for number in range(kind.num_fields):
+            _check(array.field(number))
+    elif pa.types.is_fixed_size_list(kind):
+        _check(array.values)
+    elif pa.types.is_map(kind):
+        _check_offsets(array, pa.list_(pa.null()), len(array.keys))
+        _check(array.keys)
+        _check(array.items)
+    elif make := _LISTS.get(type(kind)):
+        _check_offsets(array, make(pa.null()), len(array.values))
+        _check(array.values)
+    else:
+        array.validate(full=True)
+
+
+def _check_offsets(array: pa.Array, kind: pa.DataType, values: int) -> None:
+    """Check lists as if their values were nothing: the type is that, and the offsets theirs."""
+    own = 3 if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind) else 2
+    lists = pa.Array.from_buffers(
+        kind,
+        len(array),
+        array.buffers()[:own],  # validity, offsets and perhaps sizes
+        array.null_count,
+        array.offset,
+        [pa.nulls(values)],
+    )
+    lists.validate(full=True)

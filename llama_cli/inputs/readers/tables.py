@@ -24,6 +24,7 @@ from llama_cli.inputs.stream import ByteStream
 from llama_cli.records import CarriedRow, TextRecord
 
 BATCH_ROWS = 1024  # that are made into Python's strings at a time
+_COPIED_BYTES = 16 << 20  # of texts in a mapped file; larger ones are looked at one by one
 
 
 class Table(Protocol):
@@ -84,6 +85,7 @@ class TableFormat(Format):
             )
         with _translated(name, cls.name):
             schema = cls.open_table(stream.file).schema
+            _check_names(pa.struct([*schema]))
         text = choose_text_column(name, schema.names, _text_columns(schema), choice.text)
         return cls(choose_columns(name, schema, text, choice))
 
@@ -152,10 +154,14 @@ class TableReader:
         carried = _carried(batch, columns) if columns.carried else None
         if carried is not None and self._mapped:
             carried = carried.take(pa.array(range(carried.num_rows)))  # a copy, for the writer
-        texts = plain_array(batch.column(columns.text))
         # As bytes: Arrow does not check that what a file calls text is UTF-8.
-        for number, value in enumerate(texts.cast(pa.large_binary())):
-            self._check_size()
+        values = plain_array(batch.column(columns.text)).cast(pa.large_binary())
+        copied = self._mapped and values.nbytes <= _COPIED_BYTES
+        if copied:
+            values = values.take(pa.array(range(len(values))))
+        for number, value in enumerate(values):
+            if not copied:
+                self._check_size()
             row, raw = start + number + 1, value.as_py()
             if raw is None:
                 skips.add_bad(row, f"{columns.text} is null")
@@ -204,6 +210,18 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
+
+
+def _check_names(kind: pa.DataType) -> None:
+    """See that all names of fields are UTF-8; Arrow does so no sooner than they are asked for.
+
+    Raises:
+        UnicodeDecodeError: one is not.
+    """
+    for number in range(kind.num_fields):
+        field = kind.field(number)
+        field.name.encode()
+        _check_names(field.type)
 
 
 @contextlib.contextmanager
