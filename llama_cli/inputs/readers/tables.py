@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO, Protocol, Self
 
+import numpy as np
 import pyarrow as pa
 
 from llama_cli.errors import InputError
@@ -153,14 +154,14 @@ class TableReader:
         self._check_size()
         carried = _carried(batch, columns) if columns.carried else None
         if carried is not None and self._mapped:
-            carried = carried.take(pa.array(range(carried.num_rows)))  # a copy, for the writer
+            carried = carried.take(np.arange(carried.num_rows))  # a copy, for the writer
         # As bytes: Arrow does not check that what a file calls text is UTF-8.
         values = plain_array(batch.column(columns.text)).cast(pa.large_binary())
-        copied = self._mapped and values.nbytes <= _COPIED_BYTES
-        if copied:
-            values = values.take(pa.array(range(len(values))))
+        in_file = self._mapped and values.nbytes > _COPIED_BYTES
+        if self._mapped and not in_file:
+            values = values.take(np.arange(len(values)))
         for number, value in enumerate(values):
-            if not copied:
+            if in_file:
                 self._check_size()
             row, raw = start + number + 1, value.as_py()
             if raw is None:

@@ -304,6 +304,8 @@ def replace_invalid_utf8(line: bytes) -> tuple[bytes, bool]:
 
 def is_blank(text: bytes) -> bool:
     """Whether valid UTF-8 is empty or only white space, that of other scripts included."""
+    if len(text) <= _UTF8_PART:
+        return not text or text.decode().isspace()
     return all(not part or part.isspace() for part in _decoded(text, "strict"))
 
 
