@@ -260,7 +260,7 @@ def _convert(block: list[ParsedRow], schema: pa.Schema, skips: InputSkips) -> It
             yield from _convert([row], schema, skips)
         return
     for number, row in enumerate(block):
-        yield row.record._replace(carried=CarriedRow(batch, number))
+        yield TextRecord(*row.record[:-1], CarriedRow(batch, number))
 
 
 def _to_batch(block: Sequence[ParsedRow], schema: pa.Schema) -> pa.RecordBatch:

@@ -195,7 +195,8 @@ class InputSequence(Closing):
             for record in reader.records():
                 self._rows += 1
                 read = read_before + reader.bytes_read(record)
-                yield record._replace(input_index=index, bytes_read=read)
+                text, line, offset, invalid_utf8, *_, carried = record
+                yield TextRecord(text, line, offset, invalid_utf8, index, read, carried)
                 if self._rows == self._options.limit:
                     self._last = Position(index, record.line, record.offset)
                     return
