@@ -167,49 +167,36 @@ def plain_array(  # noqa: PLR0911 - one for each kind
     if pa.types.is_struct(kind):
         children = [plain_array(array.field(number), hidden) for number in range(kind.num_fields)]
         return pa.StructArray.from_arrays(children, fields=[*plain], mask=array.is_null())
-    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        return _plain_views(array, plain, hidden)
     return _plain_lists(array, plain, hidden)
 
 
-def _plain_views(array: pa.Array, plain: pa.DataType, hidden: np.ndarray) -> pa.Array:
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
-    offsets = np.zeros(len(array) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    values, make = plain_array(array.flatten(), np.repeat(hidden, lengths)), type(plain)
-    offset_type = np.int32 if make is pa.ListType else np.int64
-    return _ARRAYS[make].from_arrays(
-        offsets.astype(offset_type), values, plain, mask=array.is_null()
-    )
-
-
 def _plain_lists(array: pa.Array, plain: pa.DataType, hidden: np.ndarray) -> pa.Array:
-    """Lists, also those of a fixed size, and maps."""
-    own = 1 if pa.types.is_fixed_size_list(plain) else 2  # validity, and offsets
-    hidden = _hidden_values(array, hidden)
-    if pa.types.is_map(plain):
-        pair = [plain_array(array.keys), plain_array(array.items, hidden)]  # no key is null
-        child = pa.StructArray.from_arrays(pair, fields=[plain.key_field, plain.item_field])
+    """Lists of any kind, and maps; only the values in them, of which a slice has few."""
+    kind, missing = array.type, array.is_null()
+    if pa.types.is_fixed_size_list(kind):
+        size = kind.list_size
+        values = array.values.slice(array.offset * size, len(array) * size)
+        child = plain_array(values, np.repeat(hidden, size))
+        return pa.FixedSizeListArray.from_arrays(child, type=plain, mask=missing)
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        offsets = np.zeros(len(array) + 1, np.int64)
+        np.cumsum(pc.fill_null(pc.list_value_length(array), 0), out=offsets[1:])
+        values = array.flatten()
+    elif len(array):
+        offsets = np.asarray(array.offsets)
+        first, last = int(offsets[0]), int(offsets[-1])
+        offsets, values = offsets - first, array.values.slice(first, last - first)
     else:
-        child = plain_array(array.values, hidden)
-    return pa.Array.from_buffers(
-        plain, len(array), array.buffers()[:own], array.null_count, array.offset, [child]
-    )
-
-
-def _hidden_values(array: pa.Array, hidden: np.ndarray) -> np.ndarray:
-    """Which values of lists or maps are only in those that are hidden, or in none."""
-    if pa.types.is_fixed_size_list(array.type):
-        values = np.ones(len(array.values), bool)
-        size = array.type.list_size
-        first = array.offset * size
-        values[first : first + len(array) * size] = np.repeat(hidden, size)
-        return values
-    offsets = np.asarray(array.offsets)
-    steps = np.zeros(len(array.values) + 1, np.int64)
-    np.add.at(steps, offsets[:-1][~hidden], 1)
-    np.add.at(steps, offsets[1:][~hidden], -1)
-    return np.asarray(np.cumsum(steps[:-1]) == 0)
+        return pa.array([], plain)
+    hidden = np.repeat(hidden, np.diff(offsets))
+    if pa.types.is_map(kind):
+        keys = plain_array(values.field(0))  # none is null
+        items = plain_array(values.field(1), hidden)
+        return pa.MapArray.from_arrays(offsets, keys, items, plain, mask=missing)
+    make = type(plain)
+    offset_type = np.int32 if make is pa.ListType else np.int64
+    child = plain_array(values, hidden)
+    return _ARRAYS[make].from_arrays(offsets.astype(offset_type), child, plain, mask=missing)
 
 
 class ParsedRow(NamedTuple):

@@ -14,7 +14,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from llama_cli.inputs.carried import plain_type
+from llama_cli.inputs.carried import plain_array, plain_type
 from tests.inputs.reading import Reading
 
 TIME = dt.datetime(2024, 2, 29, 12, 30, 1, 999999)
@@ -104,6 +104,28 @@ def test_what_lies_under_a_null_does_not_matter(tmp_path: Path, name: str) -> No
     write_stream(pa.table({"text": ["one", "two"], "k": column}), tmp_path / "in.arrow")
     reading = Reading(tmp_path / "in.arrow", keep="k")
     assert [row["k"] for row in reading.carried] == column.to_pylist()
+
+
+WORDS = pa.array(["a", "b"]).dictionary_encode().take(pa.array([0, 1] * 6))
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        pa.ListArray.from_arrays([0, 2, 5, 5, 12], WORDS),
+        pa.ListViewArray.from_arrays([0, 2, 5, 5], [2, 3, 0, 7], WORDS),
+        pa.FixedSizeListArray.from_arrays(WORDS, 3),
+        pa.MapArray.from_arrays([0, 2, 5, 5, 12], [f"k{n}" for n in range(12)], WORDS),
+    ],
+    ids=lambda lists: type(lists).__name__,
+)
+def test_a_slice_takes_its_own_values_alone(lists: pa.Array) -> None:
+    """Each slice of a large batch would convert all of the batch otherwise."""
+    plain = plain_array(lists.slice(1, 2))
+    plain.validate(full=True)
+    assert plain.to_pylist() == lists.to_pylist()[1:3]
+    assert len(plain.values) == sum(map(len, lists.to_pylist()[1:3]))
+    assert plain_array(lists.slice(4)).to_pylist() == []
 
 
 FRAME = pl.DataFrame(

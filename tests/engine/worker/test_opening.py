@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from llama_cli.engine.worker.process import WorkerProcess
-from llama_cli.errors import EngineError, ModelError, TextTooLongError, UsageError
+from llama_cli.errors import EngineError, LlamaCliError, ModelError, TextTooLongError, UsageError
 from tests.conftest import embed_all
 from tests.engine.worker.conftest import ArmCrashes
 from tests.engine.worker.crashing_worker import Crash
@@ -67,23 +67,37 @@ class TestCrashes:
         with crashes, open_engine(tiny_bert):
             pass
 
-    def test_one_for_want_of_the_gpus_memory_says_so(
-        self, tiny_bert: Path, crash: ArmCrashes
-    ) -> None:
-        crash(Crash(of="SIGABRT", at="open", says="CUDA error: out of memory"))
-        with pytest.raises(ModelError, match="SIGABRT: CUDA error: out of memory") as caught:
-            open_engine(tiny_bert).__enter__()
-        assert caught.value.hint
-        assert caught.value.hint.startswith("free some memory")
-
+    @pytest.mark.parametrize(
+        ("says", "kind", "said", "hint"),
+        [
+            (
+                "CUDA error: out of memory",
+                ModelError,
+                "SIGABRT: CUDA error: out of memory",
+                "free some memory",
+            ),
+            (
+                "ggml-cuda.cu:109: CUDA error",
+                EngineError,
+                "the GPU failed as it got the model",
+                "free memory on it",
+            ),
+        ],
+    )
     def test_one_of_the_gpu_is_not_put_down_to_the_file(
-        self, tiny_bert: Path, crash: ArmCrashes
+        self,
+        tiny_bert: Path,
+        crash: ArmCrashes,
+        says: str,
+        kind: type[LlamaCliError],
+        said: str,
+        hint: str,
     ) -> None:
-        crash(Crash(of="SIGABRT", at="open", says="ggml-cuda.cu:109: CUDA error"))
-        with pytest.raises(EngineError, match="the GPU failed as it got the model") as caught:
+        crash(Crash(of="SIGABRT", at="open", says=says))
+        with pytest.raises(kind, match=said) as caught:
             open_engine(tiny_bert).__enter__()
         assert caught.value.hint
-        assert caught.value.hint.startswith("free memory on it")
+        assert caught.value.hint.startswith(hint)
 
     @pytest.mark.parametrize(
         ("of", "hint"), [("SIGKILL", "free some memory"), ("SIGSEGV", "the file is damaged")]
