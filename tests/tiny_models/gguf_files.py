@@ -84,6 +84,8 @@ def split_model(source: Path, folder: Path, *, name: str = "split", most: int = 
 def _value_type(value: Any) -> GGUFValueType:
     if isinstance(value, int) and not isinstance(value, bool):
         return GGUFValueType.UINT32
+    if isinstance(value, bytes):  # an array of uint8
+        return GGUFValueType.ARRAY
     return GGUFValueType.get_type(value)
 
 
