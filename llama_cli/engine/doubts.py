@@ -6,21 +6,18 @@ from the file and from what is known of the model is a refusal or a warning, bef
 
 from __future__ import annotations
 
-import ctypes
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from llama_cli.engine.facts import PoolingChoice, reranker_error
+from llama_cli.engine.gguf_file import has_tensor
 from llama_cli.engine.known_models import find_known, plain_name
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.model import Model
 from llama_cli.engine.native_tokenizer import NativeTokenizer
 from llama_cli.errors import ModelError
-from llama_cli.splits import model_parts
 
 # Encoders whose SentencePiece vocabularies are those of XLM-RoBERTa: unigrams, all of them.
 _XLM_ROBERTA = frozenset(["bert", "nomic-bert-moe", "jina-bert-v3"])
@@ -180,28 +177,3 @@ def _has_unigrams(model: Model) -> bool:
 
 def _lacks_dense_layers(model: Model) -> bool:
     return not all(has_tensor(model.path, name) for name in _DENSE)
-
-
-class _GgufParameters(ctypes.Structure):
-    """``gguf_init_params`` of gguf.h."""
-
-    _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
-
-
-def has_tensor(path: Path, name: str) -> bool:
-    """Whether a model has a tensor of that name, in any of its files."""
-    ggml = llama_cpp()._lib
-    ggml.gguf_init_from_file.argtypes = [ctypes.c_char_p, _GgufParameters]
-    ggml.gguf_init_from_file.restype = ctypes.c_void_p
-    ggml.gguf_find_tensor.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    ggml.gguf_find_tensor.restype = ctypes.c_int64
-    ggml.gguf_free.argtypes = [ctypes.c_void_p]
-    for part in model_parts(path):
-        header = ggml.gguf_init_from_file(os.fsencode(part), _GgufParameters(True, None))
-        if not header:
-            continue
-        found = ggml.gguf_find_tensor(header, name.encode())
-        ggml.gguf_free(header)
-        if found >= 0:
-            return True
-    return False

@@ -6,7 +6,7 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 """Types of tokens in GGUF."""
 
 WORD_START = "\u2581"
