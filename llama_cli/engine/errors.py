@@ -41,7 +41,8 @@ _ERRORS: dict[Failure, _Error] = {
     "crash": _Error(
         ModelError,
         "{what}: llama.cpp crashes on this model ({reason})",
-        hint="the file is damaged, or this version of llama.cpp cannot run it",
+        hint="the file is damaged, or this llama.cpp cannot run it; if it crashes with "
+        "`model=builtin` as well, install llama-cpp-python anew",
     ),
     "killed": _Error(
         ModelError,
