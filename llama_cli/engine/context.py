@@ -26,6 +26,10 @@ _NO_MEMORY = -2
 # Flash attention: on, or as llama.cpp chooses.
 _ON, _AUTO = 1, -1
 
+# Architectures of which all models attend to both sides, though their files do not say so and
+# llama.cpp then does not.
+_ATTENDING_TO_BOTH_SIDES = frozenset(["llama-embed"])
+
 _GROWTH = threading.Lock()
 
 
@@ -151,6 +155,8 @@ class Context(Closing):
         params.pooling_type = POOLING_CODES[self._options.pooling]
         params.embeddings = True
         params.flash_attn_type = flash_attention
+        if self._model.facts.architecture in _ATTENDING_TO_BOTH_SIDES:
+            params.attention_type = llama_cpp().LLAMA_ATTENTION_TYPE_NON_CAUSAL
         params.no_perf = True
         on_gpu = self._model.placement.on_gpu
         params.offload_kqv = params.op_offload = on_gpu

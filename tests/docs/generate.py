@@ -20,7 +20,7 @@ from llama_cli.cli.app import app
 from llama_cli.engine.known_models import KNOWN_MODELS
 from llama_cli.inputs.formats import FORMATS
 from llama_cli.inputs.stream import COMPRESSIONS
-from tests.engine.kernels.test_models import MODELS
+from tests.engine.kernels.test_models import MODELS, NOT_IN_TRANSFORMERS
 from tests.engine.real.weights import REAL_MODELS
 from tests.tiny_models.more import MORE_ARCHITECTURES
 
@@ -104,9 +104,11 @@ def _architectures() -> str:
     """How each architecture is tested, by what the tests go through."""
     real = ", ".join(["all-MiniLM-L6-v2", *(model.name for model in REAL_MODELS.values())])
     how = {"bert": f"real weights ({real}) against the originals"}
-    random = "random weights: our kernels against llama.cpp's"
-    tested = [name for name in MODELS | MORE_ARCHITECTURES if " " not in name and name not in how]
-    how |= dict.fromkeys(tested, random)
+    kernels = "random weights: our kernels against llama.cpp's"
+    for name in MODELS | MORE_ARCHITECTURES:
+        if " " not in name:
+            alone = name in NOT_IN_TRANSFORMERS
+            how.setdefault(name, kernels if alone else f"{kernels}, and both against transformers")
     rows = [f"| {' '.join(f'`{name}`' for name in names)} | {words} |" for words, names in _by(how)]
     return "\n".join(["| architecture | tested with |", "|---|---|", *rows, "| others | never |"])
 

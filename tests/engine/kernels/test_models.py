@@ -1,4 +1,4 @@
-"""Whole models: our kernels against llama.cpp's own, and every configuration against the reference.
+"""Whole models: our kernels against llama.cpp's own and both against transformers.
 
 Which kernels are used is settled once a process, so each runs in a process of its own.
 """
@@ -34,6 +34,9 @@ from tests.tiny_models import (
 from tests.tiny_models.more import MORE_ARCHITECTURES
 
 REFERENCE = Path(__file__).parents[2] / "reference"
+# What transformers makes of the same weights and tokens: see `make_originals.py`.
+ORIGINALS = Path(__file__).parent / "originals.npz"
+NOT_IN_TRANSFORMERS = ("bert of odd sizes", "jina-bert-v2", "neo-bert", "nomic-bert-moe")
 Vectors = npt.NDArray[np.float32]
 
 MODELS: dict[str, Callable[[Path], Path]] = {
@@ -50,14 +53,17 @@ MODELS: dict[str, Callable[[Path], Path]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lines_of_all_lengths() -> list[str]:
     """Texts of 1 to 400 words, so that batches hold one or many of them."""
     choose = random.Random(3)
     lengths = [*range(1, 60), 70, 100, 130, 200, 3, 400, 2, 250]
-    lines = [" ".join(choose.choices(COMMON_WORDS, k=length)) for length in lengths]
+    return [" ".join(choose.choices(COMMON_WORDS, k=length)) for length in lengths]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("texts") / "texts.txt"
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    path.write_text("\n".join(lines_of_all_lengths()) + "\n", "utf-8")
     return path
 
 
@@ -94,6 +100,11 @@ def test_kernels_compute_what_llama_cpp_does(name: str, texts: Path, tmp_path: P
     assert cosines(ours, theirs).min() > 0.99999
     assert np.allclose(ours, theirs, rtol=0, atol=0.01 * np.abs(theirs).max())
     assert not np.array_equal(ours, theirs), "the kernels were not used"
+    with np.load(ORIGINALS) as originals:
+        assert (name in originals) == (name not in NOT_IN_TRANSFORMERS)
+        if name in originals:
+            original = originals[name].astype(np.float32)
+            assert min(cosines(ours, original).min(), cosines(theirs, original).min()) > 0.99999
 
 
 @pytest.mark.parametrize("name", MODELS)
