@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .architectures import CLS, LAST, MEAN, _feed_forward, _with_bias, write_lfm2
 from .gguf_files import random_weights, write_model
 from .vocabularies import COMMON_WORDS, SPM_EOS, bert_metadata, spm_metadata
@@ -24,6 +26,16 @@ def _sizes(arch: str, pooling: int, more: dict[str, Any]) -> dict[str, Any]:
         "pooling_type": pooling,
     }
     return {f"{arch}.{key}": value for key, value in {**sizes, **more}.items()}
+
+
+def _decoding_vocabulary() -> dict[str, Any]:
+    return {
+        **spm_metadata("llama", COMMON_WORDS),
+        "tokenizer.ggml.eos_token_id": SPM_EOS,
+        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.ggml.add_eos_token": True,
+        "tokenizer.ggml.add_space_prefix": False,
+    }
 
 
 def _write_decoder(
@@ -51,11 +63,7 @@ def _write_decoder(
         f"{arch}.attention.head_count_kv": HEADS,
         f"{arch}.attention.layer_norm_rms_epsilon": 1e-6,
         f"{arch}.rope.dimension_count": DIM // HEADS,
-        **spm_metadata("llama", COMMON_WORDS),
-        "tokenizer.ggml.eos_token_id": SPM_EOS,
-        "tokenizer.ggml.add_bos_token": True,
-        "tokenizer.ggml.add_eos_token": True,
-        "tokenizer.ggml.add_space_prefix": False,
+        **_decoding_vocabulary(),
     }
     shapes: Shapes = {
         "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), DIM),
@@ -169,6 +177,59 @@ def _neo(path: Path) -> Path:
     )
 
 
+def _qwen35(path: Path) -> Path:
+    """Every other layer has a state in place of attention (a gated delta net)."""
+    arch, heads, state, window = "qwen35", 2, 32, 4
+    inner = heads * state
+    more = {
+        "attention.head_count_kv": HEADS,
+        "attention.key_length": DIM // HEADS,
+        "attention.value_length": DIM // HEADS,
+        "attention.layer_norm_rms_epsilon": 1e-6,
+        "rope.dimension_count": DIM // HEADS // 2,
+        "rope.dimension_sections": [2, 1, 1, 0],
+        "full_attention_interval": 2,
+        "ssm.conv_kernel": window,
+        "ssm.state_size": state,
+        "ssm.group_count": heads,
+        "ssm.time_step_rank": heads,
+        "ssm.inner_size": inner,
+    }
+    metadata = _sizes(arch, LAST, more) | _decoding_vocabulary()
+    shapes: Shapes = {
+        "token_embd.weight": (len(metadata["tokenizer.ggml.tokens"]), DIM),
+        "output_norm.weight": (DIM,),
+    }
+    for layer in range(LAYERS):
+        block = f"blk.{layer}"
+        shapes |= {
+            f"{block}.{norm}.weight": (DIM,) for norm in ("attn_norm", "post_attention_norm")
+        }
+        shapes |= _feed_forward(block, DIM, FF)
+        if layer % 2:
+            shapes[f"{block}.attn_q.weight"] = (2 * DIM, DIM)  # a gate for each query
+            parts = ("attn_k", "attn_v", "attn_output")
+            shapes |= {f"{block}.{part}.weight": (DIM, DIM) for part in parts}
+            shapes |= {f"{block}.attn_{x}_norm.weight": (DIM // HEADS,) for x in "qk"}
+        else:
+            shapes |= {
+                f"{block}.attn_qkv.weight": (3 * inner, DIM),
+                f"{block}.attn_gate.weight": (inner, DIM),
+                f"{block}.ssm_conv1d.weight": (3 * inner, window),
+                f"{block}.ssm_dt.bias": (heads,),
+                f"{block}.ssm_a": (heads,),
+                f"{block}.ssm_beta.weight": (heads, DIM),
+                f"{block}.ssm_alpha.weight": (heads, DIM),
+                f"{block}.ssm_norm.weight": (state,),
+                f"{block}.ssm_out.weight": (DIM, inner),
+            }
+    weights = {
+        name: -np.exp(values) if name.endswith("ssm_a") else values
+        for name, values in random_weights(shapes, 1).items()
+    }
+    return write_model(path, arch, metadata, weights)
+
+
 MORE_ARCHITECTURES: dict[str, Callable[[Path], Path]] = {
     "nomic-bert": _nomic,
     "nomic-bert-moe": _nomic_moe,
@@ -186,6 +247,7 @@ MORE_ARCHITECTURES: dict[str, Callable[[Path], Path]] = {
     "qwen2vl": lambda path: _write_decoder(
         path, "qwen2vl", biases=True, rope__dimension_sections=[2, 3, 3, 0]
     ),
+    "qwen35": _qwen35,
     "lfm2": lambda path: write_lfm2(path, dim=DIM, heads=HEADS, n_ctx=CONTEXT),
 }
 """Writers of models by their architecture; each returns the path that it is given."""

@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float32]
 # Queries and keys of these are laid out for a rotation of neighbors; transformers rotates halves.
 _ROTATING_NEIGHBORS = ("llama", "llama-embed", "mistral3")
 # Their norms multiply by a weight and one, which the converter adds.
-_NORMS_ABOVE_ONE = ("gemma3", "gemma-embedding")
+_NORMS_ABOVE_ONE = ("gemma3", "gemma-embedding", "qwen35")
 # In one matrix there, in three here.
 _JOINED = ("nomic-bert", "jina-bert-v3")
 
@@ -115,6 +115,23 @@ class Original:
             "block_auto_adjust_ff_dim": False,
             "layer_types": ["full_attention" if n else "conv" for n in _listed(shared)],
         }
+        remembering = {
+            **decoder,
+            "rope_parameters": {
+                **turning,
+                "mrope_section": sections,
+                "partial_rotary_factor": self._field("rope.dimension_count", 0)
+                / decoder["head_dim"],
+            },
+            "linear_conv_kernel_dim": self._field("ssm.conv_kernel"),
+            "linear_key_head_dim": self._field("ssm.state_size"),
+            "linear_value_head_dim": self._field("ssm.state_size"),
+            "linear_num_key_heads": self._field("ssm.group_count"),
+            "linear_num_value_heads": self._field("ssm.group_count"),
+            "layer_types": [
+                "full_attention" if layer % 2 else "linear_attention" for layer in range(layers)
+            ],
+        }
         kind, config, settings = {
             "bert": (t.BertModel, t.BertConfig, encoder),
             "nomic-bert": (
@@ -132,6 +149,7 @@ class Original:
             "mistral3": (t.MistralModel, t.MistralConfig, {**decoder, "sliding_window": None}),
             "qwen3": (t.Qwen3Model, t.Qwen3Config, decoder),
             "qwen2vl": (t.Qwen2VLTextModel, t.Qwen2VLTextConfig, _without("head_dim", seeing)),
+            "qwen35": (t.Qwen3_5TextModel, t.Qwen3_5TextConfig, remembering),
             "lfm2": (t.Lfm2Model, t.Lfm2Config, folding),
         }[self.architecture]
         model = kind(config(**settings))
@@ -156,7 +174,9 @@ class Original:
             if self.architecture in _ROTATING_NEIGHBORS and ".attn_" in name:
                 weights = self._with_halves(name, weights)
             if self.architecture in _NORMS_ABOVE_ONE and name.endswith("norm.weight"):
-                weights = weights - 1
+                weights = weights - ("ssm_norm" not in name)
+            if name.endswith("ssm_a"):
+                weights = np.log(-weights)
             state[key] = torch.from_numpy(weights.copy()).reshape(before.shape)
         assert not left, left
         self._model.load_state_dict(state)
@@ -171,6 +191,9 @@ class Original:
                 return f"blk.{layer}.{own[rest[0]]}_norm.{kind}", None
             if rest[-1] in ("q_proj", "k_proj", "v_proj"):
                 return f"blk.{layer}.attn_qkv.{kind}", "qkv".index(rest[-1][0])
+        own_names = {"dt_bias": "ssm_dt.bias", "A_log": "ssm_a"}
+        if kind in own_names:
+            return f"blk.{module.split('.')[1]}.{own_names[kind]}", None
         found = names.get_name(module) or names.get_name(f"model.{module}")
         assert found, key
         return f"{found}.{kind}", None
