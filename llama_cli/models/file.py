@@ -14,11 +14,12 @@ from llama_cli.storage.download import file_sha256
 
 _REMEMBERED = "sha256.json"
 
-# Architectures of which tests load tiny models with random weights: that tokens are framed,
-# truncated and pooled as they should be is checked there, but no real model's vectors.
+# Architectures of which tests compare real models with their originals.
+_REAL = frozenset(["bert"])
+# Those of which tests load tiny models with random weights: that tokens are framed, truncated and
+# pooled as they should be is checked there, but no real model's vectors.
 _TINY = frozenset(
     [
-        "bert",
         "eurobert",
         "gemma-embedding",
         "gemma3",
@@ -35,6 +36,7 @@ _TINY = frozenset(
         "qwen2",
         "qwen2vl",
         "qwen3",
+        "qwen35",
         "t5encoder",
     ]
 )
@@ -126,6 +128,10 @@ def describe_tests(sha256: str, architecture: str) -> str:
     """How far a model is tested."""
     if sha256 == DEFAULT_SHA256:
         return "yes: its vectors are checked against those of sentence-transformers"
+    if architecture in _REAL:
+        return (
+            f"in part: other {architecture} models are compared with their originals, not this one"
+        )
     if architecture in _TINY:
         return f"in part: tests cover the architecture {architecture} on tiny models, not this one"
     return f"no: no test covers the architecture {architecture}"
