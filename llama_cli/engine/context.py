@@ -13,7 +13,7 @@ import numpy as np
 
 from llama_cli.closing import Closing
 from llama_cli.engine.errors import failure, forget_errors
-from llama_cli.engine.facts import Pooling
+from llama_cli.engine.facts import ATTENDING_TO_BOTH_SIDES, Pooling
 from llama_cli.engine.library import llama_cpp
 from llama_cli.engine.memory import release_logits
 from llama_cli.engine.model import POOLING_CODES, Model
@@ -25,10 +25,6 @@ _NO_MEMORY = -2
 
 # Flash attention: on, or as llama.cpp chooses.
 _ON, _AUTO = 1, -1
-
-# Architectures of which all models attend to both sides, though their files do not say so and
-# llama.cpp then does not.
-_ATTENDING_TO_BOTH_SIDES = frozenset(["llama-embed"])
 
 _GROWTH = threading.Lock()
 
@@ -155,7 +151,7 @@ class Context(Closing):
         params.pooling_type = POOLING_CODES[self._options.pooling]
         params.embeddings = True
         params.flash_attn_type = flash_attention
-        if self._model.facts.architecture in _ATTENDING_TO_BOTH_SIDES:
+        if self._model.facts.architecture in ATTENDING_TO_BOTH_SIDES:
             params.attention_type = llama_cpp().LLAMA_ATTENTION_TYPE_NON_CAUSAL
         params.no_perf = True
         on_gpu = self._model.placement.on_gpu

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from llama_cli.engine.facts import PoolingChoice, reranker_error
+from llama_cli.engine.facts import ATTENDING_TO_BOTH_SIDES, PoolingChoice, reranker_error
 from llama_cli.engine.gguf_file import has_tensor
 from llama_cli.engine.known_models import find_known, plain_name
 from llama_cli.engine.library import llama_cpp
@@ -28,7 +28,7 @@ _LIGATURE, _LETTERS = "\N{LATIN SMALL LIGATURE FI}".encode(), b"fi"
 # Decoders that were finetuned to attend to both sides, by their cards on the Hugging Face Hub:
 # Alibaba-NLP/gte-Qwen2-*, its offspring NovaSearch/stella_en_1.5B_v5 and infly/inf-retriever-v1,
 # GritLM/GritLM-*, McGill-NLP/LLM2Vec-*, nvidia/NV-Embed-* and nvidia/llama-embed-nemotron-8b.
-_ATTENDING_TO_BOTH_SIDES = re.compile(
+_TRAINED_TO_SEE_BOTH_SIDES = re.compile(
     r"(?:[\w.]+-)??(?:gte-qwen2-.*|stella-en-1\.5b-v5|inf-retriever-v1(?:-1\.5b)?|gritlm-.*|llm2vec-.*"
     r"|nv-embed-v\d|llama-embed-nemotron-8b)"
 )
@@ -135,8 +135,8 @@ def _doubt_of_attention(model: Model) -> str | None:
     names = map(plain_name, (facts.name, model.path.stem))
     if model.meta(f"{facts.architecture}.attention.causal") == "false":
         return None
-    if facts.architecture == "llama-embed" or not any(
-        map(_ATTENDING_TO_BOTH_SIDES.fullmatch, names)
+    if facts.architecture in ATTENDING_TO_BOTH_SIDES or not any(
+        map(_TRAINED_TO_SEE_BOTH_SIDES.fullmatch, names)
     ):
         return None
     return (

@@ -10,6 +10,10 @@ from llama_cli.errors import ModelError
 Pooling = Literal["mean", "cls", "last"]
 PoolingChoice = Literal["auto", "mean", "cls", "last"]
 
+# Architectures of which all models attend to both sides. Their files do not say so, and llama.cpp
+# has to be told.
+ATTENDING_TO_BOTH_SIDES = frozenset(["llama-embed"])
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:

@@ -57,18 +57,7 @@ def converted(original: SentencePieceProcessor, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("gemma")
     ids = range(original.get_piece_size())
     pieces = [original.id_to_piece(i) for i in ids]
-    types = [
-        UNKNOWN
-        if original.is_unknown(i)
-        else CONTROL
-        if original.is_control(i)
-        else BYTE
-        if original.is_byte(i)
-        else USER_DEFINED
-        if piece in WHOLE
-        else NORMAL
-        for i, piece in zip(ids, pieces, strict=True)
-    ]
+    types = [_type(original, i) for i in ids]
     words = [
         piece.replace("\u2581", " ") if kind == USER_DEFINED else piece
         for piece, kind in zip(pieces, types, strict=True)
@@ -93,6 +82,16 @@ def converted(original: SentencePieceProcessor, tmp_path_factory: pytest.TempPat
             "tokenizer.ggml.add_space_prefix": False,
         },
     )
+
+
+def _type(original: SentencePieceProcessor, number: int) -> int:
+    if original.is_unknown(number):
+        return UNKNOWN
+    if original.is_control(number):
+        return CONTROL
+    if original.is_byte(number):
+        return BYTE
+    return USER_DEFINED if original.id_to_piece(number) in WHOLE else NORMAL
 
 
 TEXTS = st.lists(
@@ -122,7 +121,7 @@ def test_tokens_are_those_of_the_original(
         check()
 
 
-def test_the_text_stays_the_users(converted: Path) -> None:
+def test_spaces_written_as_marks_get_the_vector_of_spaces(converted: Path) -> None:
     with open_embedder(converted) as embedder:
         marked, spaced = embed_all(embedder, ["a\u2581\u2581b", "a  b"]).vectors
         assert np.array_equal(marked, spaced)

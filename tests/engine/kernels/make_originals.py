@@ -1,7 +1,8 @@
 """Writes ``originals.npz``: what transformers computes with the tiny models' weights and tokens.
 
 python -m tests.engine.kernels.make_originals, with the ``bench`` extra. Weights go by the names
-that llama.cpp's converter has for them, and what it does to some of them is undone.
+that llama.cpp's converter has for them, and what it does to some of them is undone. Made with
+transformers 5.24 and PyTorch 2.14 in float32.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 _ROTATING_NEIGHBORS = ("llama", "llama-embed", "mistral3")
 # Their norms multiply by a weight and one, which the converter adds.
 _NORMS_ABOVE_ONE = ("gemma3", "gemma-embedding", "qwen35")
-# In one matrix there, in three here.
+# Their queries, keys and values are one matrix in GGUF and three in transformers.
 _JOINED = ("nomic-bert", "jina-bert-v3")
 
 
@@ -52,7 +53,8 @@ class Original:
     def embed(self, tokens: list[int]) -> Floats:
         """The pooled vector of a text: float32[n]."""
         more: dict[str, Any] = {}
-        if self.architecture == "llama-embed":  # Llama's code, and no mask: nothing to add
+        if self.architecture == "llama-embed":
+            # Llama's code masks what comes later unless it gets a mask; this one hides nothing.
             more["attention_mask"] = torch.zeros(1, 1, len(tokens), len(tokens))
         with torch.no_grad():
             states = self._model(input_ids=torch.tensor([tokens]), **more).last_hidden_state[0]
@@ -107,15 +109,15 @@ class Original:
             "use_bidirectional_attention": self.architecture == "gemma-embedding",
         }
         sections = self._field("rope.dimension_sections", [])[:3]
-        seeing = {**decoder, "rope_parameters": {**turning, "mrope_section": sections}}
-        folding = {
+        qwen2vl = {**decoder, "rope_parameters": {**turning, "mrope_section": sections}}
+        lfm2 = {
             **decoder,
             "norm_eps": decoder["rms_norm_eps"],
             "conv_L_cache": self._field("shortconv.l_cache"),
             "block_auto_adjust_ff_dim": False,
             "layer_types": ["full_attention" if n else "conv" for n in _listed(shared)],
         }
-        remembering = {
+        qwen35 = {
             **decoder,
             "rope_parameters": {
                 **turning,
@@ -148,9 +150,9 @@ class Original:
             "llama-embed": (t.LlamaModel, t.LlamaConfig, decoder),
             "mistral3": (t.MistralModel, t.MistralConfig, {**decoder, "sliding_window": None}),
             "qwen3": (t.Qwen3Model, t.Qwen3Config, decoder),
-            "qwen2vl": (t.Qwen2VLTextModel, t.Qwen2VLTextConfig, _without("head_dim", seeing)),
-            "qwen35": (t.Qwen3_5TextModel, t.Qwen3_5TextConfig, remembering),
-            "lfm2": (t.Lfm2Model, t.Lfm2Config, folding),
+            "qwen2vl": (t.Qwen2VLTextModel, t.Qwen2VLTextConfig, _without("head_dim", qwen2vl)),
+            "qwen35": (t.Qwen3_5TextModel, t.Qwen3_5TextConfig, qwen35),
+            "lfm2": (t.Lfm2Model, t.Lfm2Config, lfm2),
         }[self.architecture]
         model = kind(config(**settings))
         # A layer for classifiers that some have behind the last, which nothing here goes through.
